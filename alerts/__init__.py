@@ -1,0 +1,1 @@
+"""Alert records and their channels."""

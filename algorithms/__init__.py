@@ -1,0 +1,1 @@
+"""plan(parent, market, now) -> slices, for each execution algorithm."""

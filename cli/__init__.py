@@ -1,0 +1,1 @@
+"""What an operator types: commands that speak to a deployment through its API."""

@@ -1,0 +1,1 @@
+"""Starting and watching the pieces of a deployment on one machine."""

@@ -1,0 +1,209 @@
+"""Halt and resume, balances, venues, health, metrics, and the API's own description."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.processes import free_port
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.integration.api.conftest import Api, StartApi
+    from tests.support.servers.postgres import PostgresServer
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_halt_stands_until_its_scope_is_resumed(api: Api) -> None:
+    halted = api.client.post("/v1/halt", json={"venue": "paper", "reason": "a test"})
+    assert halted.status_code == 200
+    (halt,) = halted.json()["halts"]
+    assert (halt["venue"], halt["account"], halt["reason"], halt["by"]) == ("paper", None, "a test", "http")
+    assert api.client.get("/health").json()["components"]["halts"]["status"] == "degraded"
+
+    assert api.client.post("/v1/resume").status_code == 404, "everything was not halted"
+    assert api.client.post("/v1/resume", json={"venue": "paper"}).json() == {"halts": []}
+
+
+def test_a_halt_of_everything_needs_no_body(api: Api) -> None:
+    (halt,) = api.client.post("/v1/halt").json()["halts"]
+
+    assert (halt["venue"], halt["account"]) == (None, None)
+    assert api.client.post("/v1/resume").json() == {"halts": []}
+
+
+def test_a_halt_with_cancel_withdraws_what_is_open(api: Api) -> None:
+    order = api.place("halt-cancel-1", account="desk2").json()
+
+    api.client.post("/v1/halt", json={"account": "desk2", "cancel": True})
+    api.client.post("/v1/resume", json={"account": "desk2"})
+
+    assert api.client.get(f"/v1/orders/{order['id']}").json()["status"] == "CANCELED"
+
+
+@pytest.mark.parametrize("path", ["/v1/halt", "/v1/resume"])
+@pytest.mark.parametrize(
+    ("body", "field", "nearest"),
+    [
+        ({"venue": "papier"}, "venue", "paper"),
+        ({"venue": "paper", "account": "desk3"}, "account", "desk2"),
+        ({"account": "nobody"}, "account", None),
+        ({"venue": 7}, "venue", None),
+        ({"vneue": "paper"}, "vneue", "venue"),
+    ],
+)
+def test_a_scope_that_does_not_exist_halts_nothing(
+    api: Api, path: str, body: dict[str, object], field: str, nearest: str | None
+) -> None:
+    answer = api.client.post(path, json=body)
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["nearest"]) == (field, nearest)
+    assert api.client.get("/health").json()["components"]["halts"]["status"] == "ok"
+
+
+def test_balances_are_those_of_the_books(api: Api) -> None:
+    assert api.client.get("/v1/balances").json() == {"items": []}
+
+
+def test_every_venue_account_is_listed(api: Api) -> None:
+    items = api.client.get("/v1/venues").json()["items"]
+
+    assert [(item["venue"], item["account"]) for item in items] == [("paper", "desk2"), ("paper", "main")]
+    assert items[0]["breaker"] == {"state": "closed", "until": None}
+
+
+def test_health_names_every_component(api: Api) -> None:
+    def all_well() -> bool:  # the broker is asked for two seconds: a machine that stands still has it asked again
+        answer = api.client.get("/health")
+        assert answer.status_code == 200
+        components = answer.json()["components"]
+        assert set(components) == {"database", "instruments", "broker", "halts"}
+        return {component["status"] for component in components.values()} == {"ok"}
+
+    eventually(all_well, within_s=60, describe="every component is well")
+
+
+def test_without_instruments_orders_can_not_be_taken_and_health_says_so(start_api: StartApi) -> None:
+    api = start_api(with_instruments=False)
+
+    refused = api.place("no-instruments-1")
+    health = api.client.get("/health")
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "INSTRUMENTS_UNKNOWN")
+    assert int(refused.headers["retry-after"]) > 0
+    assert api.rows()["orders"] == 0
+    assert (health.status_code, health.json()["components"]["instruments"]["status"]) == (503, "down")
+    assert api.client.get("/health/live").status_code == 200
+
+
+def test_without_a_broker_orders_are_taken_and_health_says_that_they_wait(start_api: StartApi) -> None:
+    api = start_api(STEADFILL_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
+
+    taken = api.place("no-broker-1")
+    health = api.client.get("/health")
+
+    assert taken.status_code == 201
+    assert api.rows()["outbox"] == 1
+    assert (health.status_code, health.json()["components"]["broker"]["status"]) == (200, "degraded")
+
+
+@pytest.mark.postgres
+def test_without_a_database_the_answer_is_503_until_it_is_back(
+    start_api: StartApi, private_postgres: PostgresServer
+) -> None:
+    api = start_api(private_postgres.create_database())
+    order = api.place("database-1").json()
+
+    private_postgres.kill()
+    refused = [api.place("database-2"), api.client.get(f"/v1/orders/{order['id']}"), api.client.get("/v1/balances")]
+    health, live = api.client.get("/health"), api.client.get("/health/live")
+    metrics = api.client.get("/metrics")
+    private_postgres.start()
+    again = eventually(
+        lambda: (answer := api.place("database-2")).status_code == 201 and answer,
+        within_s=60,
+        describe=api.process.logs,
+    )
+
+    for answer in refused:
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert int(answer.headers["retry-after"]) > 0
+    assert (health.status_code, health.json()["components"]["database"]["status"]) == (503, "down")
+    assert live.status_code == 200
+    assert "steadfill_database_up 0.0" in metrics.text
+    assert again.json()["client_order_id"] == "database-2"
+
+
+def test_metrics_count_requests_by_route_and_show_the_deployments_state(api: Api) -> None:
+    api.place("metrics-1")
+    api.client.get("/v1/orders/client:metrics-1/status")
+    api.client.get("/v1/no/such/path")
+
+    answer = api.client.get("/metrics")
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    values = {
+        (sample.name, sample.labels.get("route") or sample.labels.get("status")): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert values["steadfill_http_requests_total", "/v1/orders/{id}/status"] >= 1
+    assert values["steadfill_http_requests_total", "none"] >= 1
+    assert values["steadfill_open_orders", "RECEIVED"] >= 1
+    assert values["steadfill_database_up", None] == 1
+    assert 0 <= values["steadfill_instruments_age_seconds", None] < 3600
+
+
+def test_every_answer_is_as_openapi_describes_it(api: Api) -> None:
+    order = api.place("openapi-1").json()
+    description = api.client.get("/openapi.json").json()
+    calls = [
+        ("/v1/orders", "get", "/v1/orders?limit=1"),
+        ("/v1/orders/{id}", "get", f"/v1/orders/{order['id']}"),
+        ("/v1/orders/{id}/status", "get", f"/v1/orders/{order['id']}/status"),
+        ("/v1/orders/{id}/timeline", "get", f"/v1/orders/{order['id']}/timeline"),
+        ("/v1/orders/{id}", "delete", f"/v1/orders/{order['id']}"),
+        ("/v1/orders/{id}", "get", "/v1/orders/unknown"),
+        ("/v1/orders", "get", "/v1/orders?limit=x"),
+        ("/v1/balances", "get", "/v1/balances"),
+        ("/v1/halt", "post", "/v1/halt"),
+        ("/v1/resume", "post", "/v1/resume"),
+        ("/v1/venues", "get", "/v1/venues"),
+        ("/v1/market", "get", "/v1/market?venue=paper&symbol=BTC/USDT"),
+        ("/health", "get", "/health"),
+        ("/health/live", "get", "/health/live"),
+    ]
+    for template, method, path in calls:
+        answer = api.client.request(method, path)
+        described = description["paths"][template][method]["responses"][str(answer.status_code)]
+        kind = answer.headers["content-type"]
+        schema = {**described["content"][kind]["schema"], "components": description["components"]}
+        jsonschema.validate(answer.json(), schema)
+
+
+def test_the_request_that_openapi_describes_is_the_one_that_is_read(api: Api) -> None:
+    description = api.client.get("/openapi.json").json()
+    schema = {"$ref": "#/components/schemas/OrderRequest", "components": description["components"]}
+    request = {
+        "client_order_id": "openapi-2", "venue": "paper", "symbol": "BTC/USDT", "side": "sell", "type": "limit",
+        "quantity": "0.5", "price": "25000", "post_only": True, "notify": {"queue": "q", "task": "t"}, "tags": {"a": "b"},
+        "expires_at": "2100-01-01T00:00:00Z", "algorithm": {"name": "single"}, "decision_price": "1",
+    }  # fmt: skip
+
+    jsonschema.validate(request, schema)
+
+    assert api.client.post("/v1/orders", json=request).status_code == 201
+    assert {name for name, methods in description["paths"]["/v1/orders"].items() if methods} == {"get", "post"}
+
+
+def test_a_sigterm_ends_the_process_as_a_success(start_api: StartApi) -> None:
+    api = start_api()
+
+    assert api.process.stop() == 0

@@ -1,0 +1,1 @@
+"""The sequence: how a request enters, in which chain its steps run, and what is published when."""
