@@ -134,7 +134,7 @@ def test_the_image_holds_every_package_and_nothing_else() -> None:
     packages = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"])
     let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
-    assert let_through == {*packages, "settings.py", "celeryconfig.py", "requirements/run.txt"}
+    assert let_through == {*packages, "celeryconfig.py", "requirements/run.txt"}
 
 
 def test_the_image_runs_as_an_unprivileged_user_from_hashed_packages() -> None:
