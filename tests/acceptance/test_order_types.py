@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.audit import audit
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
+from tests.support.order_ids import newest_first
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
@@ -135,11 +136,11 @@ def test_list_filters_and_pages_through_every_order_once(client: Client):
             break
 
     assert [len(page) for page in pages] == [2, 2, 2]
-    assert [order_id for page in pages for order_id in page] == [denied, *reversed(placed)]
+    assert [order_id for page in pages for order_id in page] == newest_first([denied, *placed])
     for query, found in [
         ({"status": "DENIED"}, [denied]),
         ({"account": "main"}, [denied]),
-        ({"account": "second", "symbol": "ETH/USDT", "venue": "paper", "since": since}, placed[::-1]),
+        ({"account": "second", "symbol": "ETH/USDT", "venue": "paper", "since": since}, newest_first(placed)),
         ({"symbol": "BTC/USDT"}, []),
     ]:
         assert [item["id"] for item in client.page(tag=f"run:{tag}", **query)["items"]] == found, query

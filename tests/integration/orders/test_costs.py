@@ -24,6 +24,7 @@ from storage.orders import lock_order, move_order
 from tasks import costs as task
 from tasks.costs import MOST_ATTEMPTS, measure, measure_venue
 from tests.integration.orders.conftest import ON_SQLITE
+from tests.support.order_ids import newest_first
 from tests.support.runtime import Desk
 
 #: longer than a candle and the time that a venue has to show it
@@ -390,10 +391,10 @@ def test_orders_are_found_by_what_they_are(desk: Desk) -> None:
         with read(desk.engine) as conn:
             return [order.id for order in costs(conn, CostFilter(**wanted))]
 
-    assert found() == [two, one]
+    assert found() == newest_first([one, two])
     assert found(symbol="ETH/USDT") == [two]
     assert found(tags=[("desk", "one")]) == [one]
-    assert found(venue="paper", account="main", algorithm="single") == [two, one]
+    assert found(venue="paper", account="main", algorithm="single") == newest_first([one, two])
     assert found(since=created) == [two]
     assert found(until=created) == [one]
     assert found(venue="other") == found(algorithm="twap") == found(account="second") == []
@@ -409,6 +410,5 @@ def test_more_orders_than_a_page_come_all_and_once(desk: Desk, monkeypatch: pyte
     monkeypatch.setattr("storage.costs.PAGE", 2)
 
     with read(desk.engine) as conn:
-        # newest first, and by id where two were taken in within one millisecond
-        assert [order.id for order in costs(conn, CostFilter())] == sorted(ids, reverse=True)
+        assert [order.id for order in costs(conn, CostFilter())] == newest_first(ids)
         assert len(conn.execute(select(orders.c.id)).all()) == 5

@@ -14,6 +14,7 @@ import pytest
 
 from cli.app import run
 from tests.integration.orders.conftest import ON_SQLITE
+from tests.support.order_ids import newest_first
 from tests.support.runtime import Desk
 
 Report = Callable[..., tuple[int, str, str]]
@@ -67,7 +68,7 @@ def test_orders_are_listed_with_their_sum(desk: Desk, report: Report) -> None:
 
     listed, table = json.loads(report("--json")[1]), report()[1]
 
-    assert [item["order_id"] for item in listed["items"]] == ids[::-1]
+    assert [item["order_id"] for item in listed["items"]] == newest_first(ids)
     (total,) = listed["total"]
     assert (total["orders"], total["quote"], total["counted"]["slippage_bps"]) == (2, "USDT", 2)
     assert listed["more"] is False
@@ -97,7 +98,7 @@ def test_the_newest_are_shown_and_that_there_are_more(desk: Desk, report: Report
 
     listed, table = json.loads(report("--limit", "2", "--json")[1]), report("--limit", "2")[1]
 
-    assert ([item["order_id"] for item in listed["items"]], listed["more"]) == (ids[:0:-1], True)
+    assert ([item["order_id"] for item in listed["items"]], listed["more"]) == (newest_first(ids)[:2], True)
     assert "there are more" in table
 
 
