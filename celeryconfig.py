@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from kombu import Exchange, Queue
 
 from settings import load_settings
@@ -84,6 +85,7 @@ imports = (
     "tasks.refresh",
     "tasks.costs",
     "tasks.cleanup",
+    "tasks.backup",
     "workflows.intake",
     "workflows.relay",
     "workflows.process",
@@ -144,4 +146,10 @@ beat_schedule = {
     "read what the market did while orders worked": _every("orders.measure", MEASURE_EVERY_S),
     "forget what is no longer needed": _every("storage.cleanup", CLEANUP_EVERY_S),
 }
+if _settings.backup.nightly:
+    beat_schedule["copy the database"] = {
+        "task": "storage.backup",
+        "schedule": crontab(hour=str(_settings.backup.hour), minute="0"),
+        "options": {"expires": 3600},
+    }
 beat_max_loop_interval = 1.0

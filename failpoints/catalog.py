@@ -114,4 +114,11 @@ STAGES: Mapping[str, str] = {
     "rescue.found": "rows that stand too long are found",
     "rescue.sent_on": "one of them is sent on",
     "rescue.expired": "an order's own time is over, and that is durable",
+    # backup and restore
+    "backup.copied": "a copy of the database is written; it is neither checked nor listed",
+    "backup.manifest": "the copy is checked and listed; it has not its final name",
+    "backup.kept": "the backup has its name; what the rotation lets go is still there",
+    "restore.copied": "the backup is copied beside the database; nothing of the database is touched",
+    "restore.halted": "the copy is checked and halted; nothing of the database is touched",
+    "restore.set_aside": "the earlier file has another name; the copy has not taken its place",
 }

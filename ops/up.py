@@ -73,11 +73,13 @@ def make_home(home: Path) -> None:
 
 
 def migrate(settings: Settings) -> str:
-    """Bring the schema to this version; returns its revision. Raises StartError."""
+    """Bring the schema to this version; returns its revision. Raises StartError, or BackupError."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from ops.backup import assert_no_cut_restore
     from storage import schema
 
+    assert_no_cut_restore(settings)
     try:
         return schema.upgrade(settings.database_url)
     except (SQLAlchemyError, schema.SchemaProblem, OSError) as error:

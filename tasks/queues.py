@@ -36,4 +36,5 @@ ROUTES = {
     "venues.refresh": VENUE,
     "venues.refresh_all": HOUSEKEEPING,
     "storage.cleanup": HOUSEKEEPING,
+    "storage.backup": HOUSEKEEPING,
 }
