@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from models.errors import shown
+from settings.backup import Backup
 from settings.embedded import embedded_database_url, embedded_socket
 from settings.execution import Breaker, Execution
 from settings.records import Events, Messages
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     breaker: Breaker = Breaker()
     events: Events = Events()
     messages: Messages = Messages()
+    backup: Backup = Backup()
     #: by the name that orders use
     venues: dict[str, VenueSettings] = Field(default_factory=dict)
 
@@ -54,6 +56,10 @@ class Settings(BaseSettings):
     @property
     def embedded_database(self) -> bool:
         return self.database_url == embedded_database_url(self.home)
+
+    @property
+    def backup_folder(self) -> Path:
+        return self.backup.folder or self.home / "backups"
 
     @property
     def redis_client_url(self) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from models.errors import shown
+from settings.backup import Backup
 from settings.deployment import Settings
 from settings.execution import Breaker, Execution
 from settings.keys import Credentials, KeyPair
@@ -33,6 +34,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "breaker": Breaker,
     "events": Events,
     "messages": Messages,
+    "backup": Backup,
 }
 
 
