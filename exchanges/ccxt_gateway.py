@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from exchanges import ccxt_create, ccxt_markets, ccxt_parse, client_ids
+from exchanges.aliases import speaks_as
 from exchanges.capabilities import Capabilities
 from exchanges.ccxt_amend import Amendment, amend
 from exchanges.ccxt_call import Caller
@@ -204,5 +205,5 @@ class CcxtGateway:
 
 
 def _balances(exchange: Exchange) -> dict[str, object]:
-    found: dict[str, object] = exchange.fetch_balance({"type": "spot"} if exchange.id == "binance" else {})
+    found: dict[str, object] = exchange.fetch_balance({"type": "spot"} if speaks_as(exchange.id) == "binance" else {})
     return found

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exchanges import ccxt_paper
+from exchanges.aliases import speaks_as
 from exchanges.ccxt_import import NoSuchExchange, exchange_class
 from exchanges.config import VenueConfig
 from exchanges.http_origin import Origin
@@ -69,7 +70,7 @@ def make_exchange(config: VenueConfig, session: WireSession, nonce: Callable[[],
             "logger": _SILENT,
             "options": {
                 **_OPTIONS,
-                **_OPTIONS_OF.get(config.ccxt_id, {}),
+                **_OPTIONS_OF.get(speaks_as(config.ccxt_id), {}),
                 "recvWindow": config.recv_window_ms,
                 **config.options,
             },
@@ -81,7 +82,7 @@ def make_exchange(config: VenueConfig, session: WireSession, nonce: Callable[[],
     exchange.on_json_response = exact_json
     if nonce is not None:
         exchange.nonce = nonce
-    if nonce is not None and config.ccxt_id == "coinbase":
+    if nonce is not None and speaks_as(config.ccxt_id) == "coinbase":
         exchange.seconds = lambda: nonce() // 1000  # what it signs
     if config.turnstile is not None:
         _pass(exchange, session, config.turnstile)

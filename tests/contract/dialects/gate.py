@@ -34,7 +34,6 @@ REFUSALS: dict[Reason, tuple[int, str, str]] = {
 
 class Gate(Dialect):
     ccxt_id = "gate"
-    open_orders_to_the_last = False
     dedupe = "never"  # its documentation says nothing of a text that comes again, so the worst is assumed
 
     def routes(self) -> Sequence[Route]:

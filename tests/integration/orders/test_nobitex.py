@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
+from models.errors import InvalidRequest
 from models.vocabulary import ChildStatus
 from settings import Settings
 from storage.engine import read
 from storage.ledger import balances, invariants
+from storage.order_tables import orders
 from tasks.runtime import use_runtime
 from tests.contract.dialects.dialect import KEY
 from tests.contract.dialects.nobitex import Rials
@@ -114,6 +116,19 @@ def test_an_equal_order_refused_as_duplicate_is_neither_taken_for_the_other_nor_
     assert desk.child(second).venue_order_id is None
     assert desk.child(first).status is ChildStatus.ACCEPTED
     assert "SEND_UNKNOWN" in desk.alerts()
+
+
+def test_kinds_of_orders_that_it_does_not_have_are_refused_at_intake_and_leave_nothing(
+    desk: Desk, venue: Rials
+) -> None:
+    for field, value in (("time_in_force", "IOC"), ("time_in_force", "FOK"), ("post_only", True)):
+        with pytest.raises(InvalidRequest) as refused:
+            place(desk, **{field: value})
+        assert [error.field for error in refused.value.errors] == [field]
+
+    with read(desk.engine) as conn:
+        assert conn.scalar(select(func.count()).select_from(orders)) == 0
+    assert venue.book.orders == []
 
 
 def test_an_order_that_is_rejected_after_it_was_accepted_ends_rejected_and_holds_nothing(
