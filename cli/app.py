@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
+from cli.archive import archive, cleanups
 from cli.dead_letters import dead_letters
 from cli.errors import CommandError, Refused
 from cli.main import MACHINE, placeholder
@@ -30,7 +31,8 @@ for name in MACHINE:
 app.add_typer(orders, name="order")
 app.add_typer(messages, name="messages")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (balances, report, simulate, venues, halt, resume):
+app.add_typer(archive, name="archive")
+for command in (balances, cleanups, report, simulate, venues, halt, resume):
     app.command()(command)
 
 

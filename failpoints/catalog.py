@@ -108,6 +108,11 @@ STAGES: Mapping[str, str] = {
     "withdraw.booked": "what had filled is booked",
     "withdraw.postponed": "the next try of the cancel is durable",
     "recall.canceled": "a stray order is cancelled at the venue; nothing is written",
+    # cleanup
+    "cleanup.written": "a file of the archive is on disk and read back; the database knows nothing of it",
+    "cleanup.noted": "the file is on record; nothing that it has is removed",
+    "cleanup.removing": "in the transaction: histories that the file has are removed",
+    "cleanup.removed": "their removal is durable",
     # what watches the steps
     "heartbeat.renewed": "the leases of this process are renewed",
     "retry.scheduled": "the next try of a step is durable",

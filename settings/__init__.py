@@ -16,6 +16,7 @@ from settings.load import load_settings
 from settings.origin import DEFAULT_FILE
 from settings.paper import PAPER_PORT, PaperVenue
 from settings.records import Events, Messages
+from settings.retention import Retention
 from settings.venue import RateLimit, VenueSettings
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Messages",
     "PaperVenue",
     "RateLimit",
+    "Retention",
     "Settings",
     "VenueSettings",
     "embedded_database_url",

@@ -13,6 +13,7 @@ from settings.backup import Backup
 from settings.embedded import embedded_database_url, embedded_socket
 from settings.execution import Breaker, Execution
 from settings.records import Events, Messages
+from settings.retention import Retention
 from settings.section import nearest
 from settings.venue import VenueSettings
 
@@ -46,8 +47,14 @@ class Settings(BaseSettings):
     events: Events = Events()
     messages: Messages = Messages()
     backup: Backup = Backup()
+    retention: Retention = Retention()
     #: by the name that orders use
     venues: dict[str, VenueSettings] = Field(default_factory=dict)
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the files of the archive are."""
+        return self.retention.archive_dir or self.home / "archive"
 
     @property
     def embedded_broker(self) -> bool:

@@ -13,6 +13,7 @@ from settings.execution import Breaker, Execution
 from settings.keys import Credentials, KeyPair
 from settings.origin import DEFAULT_FILE, Origin
 from settings.records import Events, Messages
+from settings.retention import Retention
 from settings.section import nearest
 from settings.venue import VenueSettings
 
@@ -35,6 +36,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "events": Events,
     "messages": Messages,
     "backup": Backup,
+    "retention": Retention,
 }
 
 

@@ -2,6 +2,7 @@
 
 from storage import (
     amendment_tables,
+    cleanup_tables,
     cost_tables,
     dry_run_tables,
     event_tables,
@@ -16,6 +17,7 @@ from storage.metadata import metadata
 
 __all__ = [
     "amendment_tables",
+    "cleanup_tables",
     "cost_tables",
     "dry_run_tables",
     "event_tables",

@@ -149,6 +149,10 @@ NOT_BUILT: Mapping[str, str] = {
         ("backup.copied", "backup.manifest", "backup.kept", "restore.copied", "restore.halted", "restore.set_aside"),
         "no order passes it; killed in tests/integration/backup",
     ),
+    **dict.fromkeys(
+        ("cleanup.written", "cleanup.noted", "cleanup.removing", "cleanup.removed"),
+        "on no order's way: tests/integration/orders/test_archive.py kills a process at each",
+    ),
 }
 
 #: faults of a process that any stage of it can meet; crossed with every venue rule and stack
