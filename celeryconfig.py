@@ -86,6 +86,8 @@ imports = (
     "tasks.costs",
     "tasks.cleanup",
     "tasks.backup",
+    "tasks.seal",
+    "tasks.verify",
     "workflows.intake",
     "workflows.relay",
     "workflows.process",
@@ -132,6 +134,8 @@ RELAY_EVERY_S = 5.0
 REFRESH_EVERY_S = 300.0
 MEASURE_EVERY_S = 60.0
 CLEANUP_EVERY_S = 3600.0
+SEAL_EVERY_S = 5.0
+VERIFY_EVERY_S = 3600.0  # a look whether a day has passed since the last one
 
 
 def _every(task: str, seconds: float) -> dict[str, object]:
@@ -145,6 +149,8 @@ beat_schedule = {
     "read the venues' instruments again": _every("venues.refresh_all", REFRESH_EVERY_S),
     "read what the market did while orders worked": _every("orders.measure", MEASURE_EVERY_S),
     "forget what is no longer needed": _every("storage.cleanup", CLEANUP_EVERY_S),
+    "seal what was posted": _every("ledger.seal", SEAL_EVERY_S),
+    "verify the books once a day": _every("ledger.verify", VERIFY_EVERY_S),
 }
 if _settings.backup.nightly:
     beat_schedule["copy the database"] = {

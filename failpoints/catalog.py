@@ -113,6 +113,10 @@ STAGES: Mapping[str, str] = {
     "cleanup.noted": "the file is on record; nothing that it has is removed",
     "cleanup.removing": "in the transaction: histories that the file has are removed",
     "cleanup.removed": "their removal is durable",
+    # the chain of the ledger
+    "seal.hashed": "entries that wait for their seal are hashed; nothing is written",
+    "seal.appended": "in the transaction: their seals are inserted",
+    "seal.committed": "their seals are durable",
     # what watches the steps
     "heartbeat.renewed": "the leases of this process are renewed",
     "retry.scheduled": "the next try of a step is durable",

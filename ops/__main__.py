@@ -1,4 +1,4 @@
-"""The commands about this machine: ``python -m ops up|ps|demo|chaos|doctor|backup|restore|db``, reached as ``steadfill …``."""
+"""The commands about this machine: ``python -m ops up|ps|demo|…``, reached as ``steadfill …`` (`cli/main.py` lists them)."""
 
 import os
 import sys
@@ -65,6 +65,34 @@ def doctor_command(*, output_json: Json = False) -> None:
     else:
         report(findings)
     raise typer.Exit(1 if any(finding.state == "fail" for finding in findings) else 0)
+
+
+@app.command("verify")
+def verify_command(
+    *,
+    head: Annotated[
+        list[str] | None, typer.Option(help="SEQUENCE:HASH that was noted before: the chain must go through it.")
+    ] = None,
+    output_json: Json = False,
+) -> None:
+    """Prove the books: every entry as it was sealed, balances, fills, sums and holds. Exit status 1 where a row fails."""
+    from ops.verify import NothingToVerify, examine, show
+    from storage.verify.chain import NotAHead, read_head
+
+    try:
+        noted = [read_head(text) for text in head or ()]
+    except NotAHead as error:
+        raise typer.BadParameter(str(error)) from None
+    try:
+        report, took_s = examine(load_settings(venue_secrets=False), noted)
+    except NothingToVerify as error:
+        terminal.complain(str(error))
+        raise typer.Exit(1) from None
+    if output_json:
+        terminal.as_json(report.document())
+    else:
+        show(report, took_s)
+    raise typer.Exit(0 if report.good else 1)
 
 
 @app.command("demo")

@@ -11,6 +11,7 @@ from storage import (
     order_tables,
     protection_tables,
     schedule_tables,
+    seal_tables,
     service_tables,
 )
 from storage.metadata import metadata
@@ -27,5 +28,6 @@ __all__ = [
     "order_tables",
     "protection_tables",
     "schedule_tables",
+    "seal_tables",
     "service_tables",
 ]

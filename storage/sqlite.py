@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ _PRAGMAS = {
 }
 
 
+def register_functions(connection: sqlite3.Connection) -> None:
+    """Give a connection every function that triggers and statements call."""
+    exact.register(connection)
+    connection.create_function("sha256_hex", 1, _sha256_hex, deterministic=True)
+
+
 def prepare(engine: Engine) -> None:
     event.listen(engine, "do_connect", _create_file)
     event.listen(engine, "connect", _configure)
@@ -46,7 +53,7 @@ def _create_file(_dialect: Any, _record: Any, arguments: tuple[Any, ...], _optio
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours, see _begin
-    exact.register(connection)
+    register_functions(connection)
     _use_wal(connection)
     for pragma, value in _PRAGMAS.items():
         connection.execute(f"PRAGMA {pragma}={value}")
@@ -55,6 +62,11 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
             raise RuntimeError(
                 f"this SQLite {sqlite3.sqlite_version} does not take PRAGMA {pragma}={value}: use a newer one"
             )
+
+
+def _sha256_hex(text: object) -> str | None:
+    """As PostgreSQL's; NULL for what is no text."""
+    return sha256(text.encode()).hexdigest() if isinstance(text, str) else None
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

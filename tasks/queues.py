@@ -37,4 +37,6 @@ ROUTES = {
     "venues.refresh_all": HOUSEKEEPING,
     "storage.cleanup": HOUSEKEEPING,
     "storage.backup": HOUSEKEEPING,
+    "ledger.seal": HOUSEKEEPING,
+    "ledger.verify": HOUSEKEEPING,
 }

@@ -65,8 +65,10 @@ def patiently(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def step(name: str) -> Callable[[Callable[..., str]], Task]:
+def step(name: str, **limits: int) -> Callable[[Callable[..., str]], Task]:
     """Register ``function(runtime, *, …ids) -> outcome`` as the Celery task ``name``.
+
+    ``limits``: ``soft_time_limit`` and ``time_limit`` in seconds, where the usual ones are too short for it.
 
     Keywords that the function does not know are dropped, so that two versions can run side by side. Stale rows
     are an outcome: somebody else went on with them.
@@ -76,7 +78,7 @@ def step(name: str) -> Callable[[Callable[..., str]], Task]:
         known = frozenset(function.__kwdefaults__ or ()) | _keyword_only(function)
         patient = patiently(function)
 
-        @app.task(name=name, bind=True)
+        @app.task(name=name, bind=True, **limits)
         @functools.wraps(function)
         def run(_: Task, **kwargs: Any) -> str:
             ids = {key: value for key, value in kwargs.items() if key in known}

@@ -138,6 +138,9 @@ REACHED: Mapping[str, Stage] = {
 
 #: stage or fault → why no cell of the matrix shows it
 NOT_BUILT: Mapping[str, str] = {
+    "seal.hashed": "the chain is made after an order's way, which never waits for it; tests/integration/ledger/test_seals.py",
+    "seal.appended": "as seal.hashed",
+    "seal.committed": "as seal.hashed",
     "lookup.stuck": "needs a venue that enforces no deadline; the paper venue speaks Binance's API, which does",
     "resolve.committed": "follows lookup.stuck: a person's word on a send that the venue can't account for",
     "recall.canceled": "needs a venue that breaks its own deadline, so that an order turns up after its absence was proven",
