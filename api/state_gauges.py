@@ -16,7 +16,9 @@ from storage.engine import is_unavailable, read
 from storage.message_tables import dead_letters
 from storage.order_tables import child_orders, orders
 from storage.protection_tables import breaker_transitions
+from storage.seals import chain_state
 from storage.service_tables import alerts, halts, outbox, venue_states
+from storage.verifications import last_verification
 from telemetry.metrics import Gauge
 
 log = structlog.get_logger(__name__)
@@ -76,6 +78,7 @@ def _read(conn: Connection, now: datetime) -> list[Gauge]:
         ),
         _counts(conn, "steadfill_dead_letters", "Dead letters that nobody has decided on", ("code",), _DEAD),
         _counts(conn, "steadfill_alerts", "Alerts on record", ("kind", "severity"), _ALERTS),
+        *_ledger(conn, now),
         _single("steadfill_halts", "Halts that stand", conn.execute(_HALTS).scalar_one()),
         Gauge(
             name="steadfill_breaker_state",
@@ -112,6 +115,23 @@ def _read(conn: Connection, now: datetime) -> list[Gauge]:
             },
         ),
     ]
+
+
+def _ledger(conn: Connection, now: datetime) -> list[Gauge]:
+    state, last = chain_state(conn), last_verification(conn)
+    waits_s = 0.0 if state.oldest_at is None else max(0.0, (now - state.oldest_at).total_seconds())
+    gauges = [
+        _single("steadfill_ledger_seals", "Entries in the hash chain", state.head.sequence if state.head else 0),
+        _single("steadfill_ledger_unsealed", "Entries that wait for their seal", state.waiting),
+        _single("steadfill_ledger_unsealed_seconds", "How long the oldest of them has waited", waits_s),
+    ]
+    if last is not None:
+        age_s = max(0.0, (now - last.finished_at).total_seconds())
+        gauges += [
+            _single("steadfill_ledger_verified_seconds", "How long ago the books were verified", age_s),
+            _single("steadfill_ledger_failures", "Checks that failed then", last.failures),
+        ]
+    return gauges
 
 
 def _single(name: str, text: str, value: float) -> Gauge:

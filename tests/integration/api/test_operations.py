@@ -83,7 +83,7 @@ def test_health_names_every_component(api: Api) -> None:
         answer = api.client.get("/health")
         assert answer.status_code == 200
         components = answer.json()["components"]
-        assert set(components) == {"database", "instruments", "broker", "halts"}
+        assert set(components) == {"database", "instruments", "broker", "halts", "ledger"}
         return {component["status"] for component in components.values()} == {"ok"}
 
     eventually(all_well, within_s=60, describe="every component is well")
