@@ -88,8 +88,11 @@ imports = (
     "tasks.backup",
     "tasks.seal",
     "tasks.verify",
+    "tasks.reconcile",
+    "tasks.reconcile_orders",
     "workflows.intake",
     "workflows.relay",
+    "workflows.nightly",
     "workflows.process",
 )
 
@@ -136,6 +139,7 @@ MEASURE_EVERY_S = 60.0
 CLEANUP_EVERY_S = 3600.0
 SEAL_EVERY_S = 5.0
 VERIFY_EVERY_S = 3600.0  # a look whether a day has passed since the last one
+SWEEP_EVERY_S = 30.0
 
 
 def _every(task: str, seconds: float) -> dict[str, object]:
@@ -151,11 +155,22 @@ beat_schedule = {
     "forget what is no longer needed": _every("storage.cleanup", CLEANUP_EVERY_S),
     "seal what was posted": _every("ledger.seal", SEAL_EVERY_S),
     "verify the books once a day": _every("ledger.verify", VERIFY_EVERY_S),
+    "send on what a reconciliation left": _every("reconciliations.sweep", SWEEP_EVERY_S),
 }
 if _settings.backup.nightly:
     beat_schedule["copy the database"] = {
         "task": "storage.backup",
         "schedule": crontab(hour=str(_settings.backup.hour), minute="0"),
         "options": {"expires": 3600},
+    }
+if _settings.reconciliation.orders_every_s:
+    beat_schedule["compare open orders"] = _every("orders.compare_all", _settings.reconciliation.orders_every_s)
+if _settings.reconciliation.nightly_at:
+    _hour, _minute = _settings.reconciliation.nightly_at.split(":")
+    # An hour late it is still this night's; the run's slot keeps a second beat from beginning another.
+    beat_schedule["reconcile with the venues"] = {
+        "task": "reconciliations.nightly",
+        "schedule": crontab(hour=int(_hour), minute=int(_minute)),
+        "options": {"expires": 3600.0},
     }
 beat_max_loop_interval = 1.0

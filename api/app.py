@@ -6,7 +6,20 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from api import balances, dead_letters, events, failures, halts, health, market, messages, metrics, orders, venues
+from api import (
+    balances,
+    dead_letters,
+    events,
+    failures,
+    halts,
+    health,
+    market,
+    messages,
+    metrics,
+    orders,
+    reconciliations,
+    venues,
+)
 from api.context import Context
 from api.front import Front
 from api.instrument_gauges import read_instrument_ages
@@ -43,7 +56,19 @@ def create_app(runtime_factory: Callable[[], Runtime]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (orders, events, messages, dead_letters, balances, halts, venues, market, health, metrics):
+    for module in (
+        orders,
+        events,
+        messages,
+        dead_letters,
+        balances,
+        reconciliations,
+        halts,
+        venues,
+        market,
+        health,
+        metrics,
+    ):
         # One flat table: an included router is a level of its own to walk, and tells less of a 405's methods.
         app.router.routes.extend(module.router.routes)
     app.add_middleware(Front)

@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api import market_schemas, message_schemas, schemas
+from api import market_schemas, message_schemas, reconciliation_schemas, schemas
 from api.problems import PROBLEM_TYPE
+from models.reconciliation import BreakStatus
 from models.vocabulary import OrderStatus
 from storage.dead_letters import LETTER_STATUSES
 from storage.messages import STATUSES as MESSAGE_STATUSES
@@ -20,6 +21,8 @@ DECISION_FIELDS = ("note", "by")
 HALT_FIELDS = ("venue", "account", "reason", "cancel")
 RESOLVE_FIELDS = ("child_id", "outcome", "venue_order_id", "note")
 RESUME_FIELDS = ("venue", "account")
+BREAKS_PARAMETERS = ("status", "venue", "account", "limit")
+POST_ENTRY_FIELDS = ("amount", "reason", "by")
 
 _PROBLEMS = {
     400: "The body is no JSON object",
@@ -204,6 +207,58 @@ DISCARD = _route(
     parameters=(_LETTER,),
 )
 BALANCES = _route("books", {200: ("What our books hold", schemas.Balances)}, (422, 503))
+RECONCILE = _route(
+    "books",
+    {202: ("It has begun, and takes two looks", reconciliation_schemas.ReconciliationStarted)},
+    (400, 408, 413, 415, 422, 503),
+    body=reconciliation_schemas.ReconciliationRequest,
+    body_required=False,
+)
+RECONCILIATIONS = _route(
+    "books",
+    {200: ("Runs, the newest first", reconciliation_schemas.ReconciliationRuns)},
+    (422, 503),
+    parameters=(_query("limit", "runs an answer", type="integer", minimum=1, maximum=500, default=50),),
+)
+_NAMED = {"name": "id", "in": "path", "required": True, "description": "its id", "schema": {"type": "string"}}
+RECONCILIATION = _route(
+    "books",
+    {200: ("The run and what it found", reconciliation_schemas.ReconciliationRun)},
+    (404, 422, 503),
+    parameters=(_NAMED,),
+)
+BREAKS = _route(
+    "books",
+    {200: ("Breaks, the newest first", reconciliation_schemas.Breaks)},
+    (422, 503),
+    parameters=(
+        _query("status", "breaks in this status", enum=[status.value for status in BreakStatus]),
+        _query("venue", "breaks at this venue"),
+        _query("account", "breaks of this account"),
+        _query("limit", "breaks an answer", type="integer", minimum=1, maximum=500, default=50),
+    ),
+)
+BREAK = _route("books", {200: ("The break", reconciliation_schemas.BreakShown)}, (404, 422, 503), parameters=(_NAMED,))
+
+
+def _decision(text: str, body: type[BaseModel], *, body_required: bool) -> dict[str, Any]:
+    return _route(
+        "books",
+        {200: (text, reconciliation_schemas.BreakShown)},
+        (400, 404, 408, 409, 413, 415, 422, 503),
+        body=body,
+        body_required=body_required,
+        parameters=(_NAMED,),
+    )
+
+
+ACCEPT = _decision(
+    "Our books are the venue's, now or before", reconciliation_schemas.BreakDecisionRequest, body_required=False
+)
+IGNORE = _decision("It stays as it is", reconciliation_schemas.BreakDecisionRequest, body_required=False)
+POST_ENTRY = _decision(
+    "The entry is posted, now or before", reconciliation_schemas.BreakPostRequest, body_required=True
+)
 HALT = _route(
     "operations",
     {200: ("New sends are stopped", schemas.Halts)},
@@ -252,6 +307,14 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     message_schemas.DecisionRequest,
     schemas.EventPage,
     schemas.Balances,
+    reconciliation_schemas.ReconciliationRequest,
+    reconciliation_schemas.ReconciliationStarted,
+    reconciliation_schemas.ReconciliationRuns,
+    reconciliation_schemas.ReconciliationRun,
+    reconciliation_schemas.Breaks,
+    reconciliation_schemas.BreakShown,
+    reconciliation_schemas.BreakDecisionRequest,
+    reconciliation_schemas.BreakPostRequest,
     schemas.AmendRequest,
     schemas.ResolveRequest,
     schemas.HaltRequest,

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.reconciliation import BreakStatus
 from models.transitions import CHILD_FINAL, ORDER_FINAL
 from models.vocabulary import ChildStatus, OrderStatus
 from risk.breaker import BreakerStatus
@@ -16,6 +17,8 @@ from storage.engine import is_unavailable, read
 from storage.message_tables import dead_letters
 from storage.order_tables import child_orders, orders
 from storage.protection_tables import breaker_transitions
+from storage.reconciliation_tables import breaks, freezes
+from storage.reconciliations import last_finished
 from storage.seals import chain_state
 from storage.service_tables import alerts, halts, outbox, venue_states
 from storage.verifications import last_verification
@@ -41,6 +44,12 @@ _MOVES = select(
 ).group_by(breaker_transitions.c.venue, breaker_transitions.c.account, breaker_transitions.c.to_status)
 #: so that "above 0" is an alert
 _BREAKER = {BreakerStatus.CLOSED: 0.0, BreakerStatus.HALF_OPEN: 1.0, BreakerStatus.OPEN: 2.0}
+_BREAKS = (
+    select(breaks.c.kind, breaks.c.severity, func.count())
+    .where(breaks.c.status == BreakStatus.OPEN)
+    .group_by(breaks.c.kind, breaks.c.severity)
+)
+_FREEZES = select(func.count()).select_from(freezes).where(freezes.c.lifted_at.is_(None))
 _HALTS = select(func.count()).select_from(halts)
 
 
@@ -79,6 +88,14 @@ def _read(conn: Connection, now: datetime) -> list[Gauge]:
         _counts(conn, "steadfill_dead_letters", "Dead letters that nobody has decided on", ("code",), _DEAD),
         _counts(conn, "steadfill_alerts", "Alerts on record", ("kind", "severity"), _ALERTS),
         *_ledger(conn, now),
+        _counts(conn, "steadfill_breaks", "Breaks that stand open", ("kind", "severity"), _BREAKS),
+        _single("steadfill_freezes", "Assets on which new sends are stopped", conn.execute(_FREEZES).scalar_one()),
+        Gauge(
+            name="steadfill_reconciliation_age_seconds",
+            help="Since when the venue account was last compared to the end",
+            label_names=("venue", "account"),
+            values={place: max(0.0, (now - ended).total_seconds()) for place, ended in last_finished(conn).items()},
+        ),
         _single("steadfill_halts", "Halts that stand", conn.execute(_HALTS).scalar_one()),
         Gauge(
             name="steadfill_breaker_state",

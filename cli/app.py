@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import typer
 
 from cli.archive import archive, cleanups
+from cli.breaks import breaks
 from cli.dead_letters import dead_letters
 from cli.errors import CommandError, Refused
 from cli.main import MACHINE, placeholder
 from cli.messages import messages
 from cli.orders import orders
 from cli.output import as_json, complain
+from cli.reconcile import reconcile
 from cli.report import report
 from cli.simulate import simulate
 from cli.venues import balances, halt, resume, venues
@@ -32,7 +34,8 @@ app.add_typer(orders, name="order")
 app.add_typer(messages, name="messages")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(archive, name="archive")
-for command in (balances, cleanups, report, simulate, venues, halt, resume):
+app.add_typer(breaks, name="breaks")
+for command in (balances, cleanups, reconcile, report, simulate, venues, halt, resume):
     app.command()(command)
 
 

@@ -130,4 +130,17 @@ STAGES: Mapping[str, str] = {
     "restore.copied": "the backup is copied beside the database; nothing of the database is touched",
     "restore.halted": "the copy is checked and halted; nothing of the database is touched",
     "restore.set_aside": "the earlier file has another name; the copy has not taken its place",
+    # reconciliation
+    "reconcile.requested": "a run and its accounts are durable; nothing is published",
+    "reconcile.leased": "the account's books are leased for one step of a run",
+    "reconcile.symbol.read": "one symbol's orders and trades are read, and what our books lacked is in them",
+    "reconcile.back_filled": "every symbol is read; the balances are not",
+    "reconcile.balances.read": "the venue's balances are read; ours are not",
+    "reconcile.first.looked": "the first look is had; nothing of it is written",
+    "reconcile.first.committed": "the first look is on record, and when the second is due",
+    "reconcile.second.looked": "the second look is had; nothing is concluded",
+    "reconcile.correction.posted": "in the transaction: a correction is posted",
+    "reconcile.acted": "in the transaction: breaks, corrections, freezes and the account's end are written",
+    "reconcile.committed": "what an account's two looks came to is durable",
+    "reconcile.decided": "in the transaction: a person's decision on a break is written",
 }

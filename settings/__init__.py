@@ -15,6 +15,7 @@ from settings.keys import DRY_RUN_KEYS, PAPER_KEYS, Credentials, KeyPair
 from settings.load import load_settings
 from settings.origin import DEFAULT_FILE
 from settings.paper import PAPER_PORT, PaperVenue
+from settings.reconciliation import AssetTolerance, Reconciliation
 from settings.records import Events, Messages
 from settings.retention import Retention
 from settings.venue import RateLimit, VenueSettings
@@ -25,6 +26,7 @@ __all__ = [
     "PAPER_KEYS",
     "PAPER_PORT",
     "SOCKET_PATH_LIMIT",
+    "AssetTolerance",
     "Backup",
     "Breaker",
     "ConfigurationError",
@@ -35,6 +37,7 @@ __all__ = [
     "Messages",
     "PaperVenue",
     "RateLimit",
+    "Reconciliation",
     "Retention",
     "Settings",
     "VenueSettings",

@@ -12,6 +12,7 @@ from models.errors import shown
 from settings.backup import Backup
 from settings.embedded import embedded_database_url, embedded_socket
 from settings.execution import Breaker, Execution
+from settings.reconciliation import Reconciliation
 from settings.records import Events, Messages
 from settings.retention import Retention
 from settings.section import nearest
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     messages: Messages = Messages()
     backup: Backup = Backup()
     retention: Retention = Retention()
+    reconciliation: Reconciliation = Reconciliation()
     #: by the name that orders use
     venues: dict[str, VenueSettings] = Field(default_factory=dict)
 

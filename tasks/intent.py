@@ -30,6 +30,7 @@ from tasks.heartbeat import Claim
 from tasks.plan_soon import plan_soon
 from tasks.postpone import send_on_at
 from tasks.runtime import Runtime
+from tasks.stops import ACCOUNT_FROZEN, freeze_of
 from tasks.timers import after_send
 
 CAUSE = "commit"
@@ -198,6 +199,11 @@ def _reason_to_stop(
         reason = Reason(code="HALTED", message=f"{halt.sentence()}; nothing of it is at the venue")
         first = not was_sent and child.attempt == 1
         return end_planned(conn, order, children, OrderStatus.DENIED if first else OrderStatus.CANCELED, reason, now)
+    freeze = freeze_of(conn, order)
+    if freeze is not None:
+        reason = Reason(code=ACCOUNT_FROZEN, message=f"{freeze.sentence()}; nothing of it is at the venue")
+        first = not was_sent and child.attempt == 1
+        return end_planned(conn, order, children, OrderStatus.DENIED if first else OrderStatus.CANCELED, reason, now)
     return None
 
 
@@ -222,6 +228,8 @@ def _reason_to_drop(
         reason = Reason(code=LATE_SLICE, message=message)
     elif (halt := halt_meeting(conn, order.venue, order.account)) is not None:
         reason = Reason(code="HALTED", message=f"{halt.sentence()}; its quantity is planned anew after the halt")
+    elif (freeze := freeze_of(conn, order)) is not None:
+        reason = Reason(code=ACCOUNT_FROZEN, message=f"{freeze.sentence()}; its quantity is planned anew after that")
     else:
         return None
     return drop_slice(conn, order, child, reason, now)

@@ -39,4 +39,11 @@ ROUTES = {
     "storage.backup": HOUSEKEEPING,
     "ledger.seal": HOUSEKEEPING,
     "ledger.verify": HOUSEKEEPING,
+    "accounts.reconcile": VENUE,
+    "accounts.compare_orders": VENUE,
+    "orders.compare_all": HOUSEKEEPING,
+    "reconciliations.nightly": HOUSEKEEPING,
+    "reconciliations.start": HOUSEKEEPING,
+    "reconciliations.conclude": HOUSEKEEPING,
+    "reconciliations.sweep": HOUSEKEEPING,
 }
