@@ -23,6 +23,8 @@ STAGES: Mapping[str, str] = {
     "step.begun": "a message is delivered and its step begins",
     "step.done": "a step has done its work; its message is not acknowledged, the chain's next is not published",
     "storage.committing": "in a transaction: all its statements are done, COMMIT comes next",
+    "journal.written": "in a SQLite transaction: its record is in the journal's file, COMMIT comes next",
+    "journal.synced": "a SQLite transaction is committed and its record is on disk; nobody was told",
     "storage.committed": "a transaction is durable",
     # prepare
     "books.read": "the venue's balances are read, to be taken over into the books",
@@ -128,6 +130,7 @@ STAGES: Mapping[str, str] = {
     "backup.manifest": "the copy is checked and listed; it has not its final name",
     "backup.kept": "the backup has its name; what the rotation lets go is still there",
     "restore.copied": "the backup is copied beside the database; nothing of the database is touched",
+    "restore.replayed": "the journal's records are applied to the copy; nothing of the database is touched",
     "restore.halted": "the copy is checked and halted; nothing of the database is touched",
     "restore.set_aside": "the earlier file has another name; the copy has not taken its place",
     # reconciliation

@@ -204,7 +204,11 @@ def restore_command(
     else:
         told = backup.bring_back(settings, name, into=into, confirmed=yes)
         aside = f" The earlier file is {told['set_aside']}." if told["set_aside"] else ""
-        said = f"{told['name']} is restored, and everything is halted.{aside}"
+        replayed = told["replayed"]
+        since = f" with {replayed['records']} transactions of the journal" if replayed else ""
+        if replayed and replayed["gap"]:
+            since += f" (INCOMPLETE: {replayed['gap']})"
+        said = f"{told['name']} is restored{since}, and everything is halted.{aside}"
     if output_json:
         terminal.as_json(told)
     else:

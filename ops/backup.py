@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
+
 from ops import state
 from ops.roles import ROLES
 from settings import Settings
@@ -17,6 +19,8 @@ from storage.backup.errors import BackupError
 from storage.backup.folder import Kept
 from storage.backup.make import make_backup
 from storage.backup.restore import Restored, drill, restore_postgresql, restore_sqlite
+from storage.engine import make_engine, read
+from storage.journal import keeper
 
 
 def make(settings: Settings) -> dict[str, Any]:
@@ -27,8 +31,42 @@ def make(settings: Settings) -> dict[str, Any]:
         now=datetime.now(UTC),
         keep_daily=settings.backup.keep_daily,
         keep_weekly=settings.backup.keep_weekly,
+        journal=settings.backup.journal,
     )
     return {**_shown(made.backup), **asdict(made.manifest), "removed": list(made.removed)}
+
+
+def keep_journal(settings: Settings) -> str | None:
+    """See to it that what is committed from here on can be replayed; what was done for that, None for nothing.
+
+    Raises BackupError where it can't be.
+    """
+    target = sqlite_file(settings)
+    if target is None:
+        return None
+    engine = make_engine(settings.database_url, pool_size=1)
+    try:
+        if not settings.backup.journal:
+            keeper.end(engine)
+            return None
+        if keeper.is_whole(engine, target) and _has_base(settings, engine):
+            return None
+        keeper.end(engine)  # after a power cut, an upgrade or a restore: another history begins
+    finally:
+        engine.dispose()
+    return f"a journal of changes begins, with the backup {make(settings)['name']}"
+
+
+def _has_base(settings: Settings, engine: Engine) -> bool:
+    """Whether a backup of this history is there for the journal to go on from."""
+    with read(engine) as conn:
+        head = keeper.head_of(conn)
+    for one in folder.kept(settings.backup_folder):
+        with contextlib.suppress(BackupError):
+            journal = manifest.read(one.path).journal
+            if head is not None and journal is not None and journal["chain"] == head.chain:
+                return True
+    return False
 
 
 def listed(settings: Settings) -> list[dict[str, Any]]:
@@ -66,8 +104,8 @@ def bring_back(settings: Settings, name: str | None, *, into: str | None, confir
         )
     if target.exists() and not confirmed:
         raise BackupError(
-            f"{target} is there. It would be set aside (never deleted), and what was committed after {kept.name} would be "
-            "missing from the restored one. Say --yes to go on, or --drill to try the backup without changing anything."
+            f"{target} is there. It would be set aside (never deleted), and the restored one would have what {kept.name} and "
+            "the journal tell. Say --yes to go on, or --drill to try the backup without changing anything."
         )
     with state.roles_locked(settings.home, ROLES):
         state.end_leftovers(settings.home, ROLES)
@@ -123,5 +161,6 @@ def _told(restored: Restored) -> dict[str, Any]:
         "database": about["database"],
         "revision": about["revision"],
         "rows": restored.rows,
+        "replayed": asdict(restored.replayed) if restored.replayed else None,
         "set_aside": str(restored.set_aside) if restored.set_aside else None,
     }

@@ -52,9 +52,24 @@ def up(
             made = pieces(settings, only=only, venue_workers=venue_workers)
         if _NEED_DATABASE & set(only):
             migrate(settings)
+            _keep_journal(settings, say)
             assert_modes(settings)
         supervisor = Supervisor(made, home=settings.home, environ=children, say=say, verbose=verbose)
         return supervisor.run(ready=lambda: ready(settings))
+
+
+def _keep_journal(settings: Settings, say: Say) -> None:
+    """A deployment without a journal is worse than one with it, and better than none."""
+    from ops.backup import keep_journal
+    from storage.backup.errors import BackupError
+
+    try:
+        done = keep_journal(settings)
+    except BackupError as error:
+        say("up", f"going on WITHOUT a journal of changes, so what comes after the last backup has no copy: {error}")
+    else:
+        if done is not None:
+            say("up", done)
 
 
 def make_home(home: Path) -> None:

@@ -12,6 +12,8 @@ class Backup(Section):
     folder: Path | None = None
     #: false: beat makes none
     nightly: bool = True
+    #: on SQLite: what is committed after a backup is kept in a file of its own as well, before it is answered
+    journal: bool = True
     #: the hour of day, in UTC, at which beat makes one
     hour: int = Field(default=3, ge=0, le=23)
     #: the newest of each of so many days, and of each of so many weeks, are kept

@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -15,6 +16,7 @@ from sqlalchemy.pool import QueuePool
 from failpoints import failpoint
 from storage import sqlite
 from storage.failures import is_conflict, is_unavailable
+from storage.journal.writer import Journal
 from storage.now import database_time, db_now
 
 __all__ = [
@@ -62,6 +64,8 @@ def make_engine(
     if backend == "sqlite":
         engine = create_engine(parsed, connect_args=sqlite.CONNECT_ARGUMENTS, **options)
         sqlite.prepare(engine)
+        _journals[engine] = journal = Journal(Path(str(parsed.database)))
+        journal.attach(engine)
     else:
         from storage import postgresql  # the embedded deployment need not pay for its driver
 
@@ -77,6 +81,9 @@ def write(engine: Engine) -> Iterator[Connection]:
     with engine.begin() as connection:
         yield connection
         failpoint("storage.committing")
+    journal = _journals.get(engine)
+    if journal is not None:
+        journal.settle()
     failpoint("storage.committed")
 
 
@@ -104,6 +111,7 @@ def ping(engine: Engine) -> None:
 
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_journals: weakref.WeakKeyDictionary[Engine, Journal] = weakref.WeakKeyDictionary()
 #: pools of the parent process, kept so that no child ever closes a connection that the parent is using
 _inherited: list[Any] = []
 

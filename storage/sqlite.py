@@ -26,6 +26,7 @@ _PRAGMAS = {
     "foreign_keys": 1,
     "recursive_triggers": 1,  # else INSERT OR REPLACE deletes a row past the triggers that forbid it
     "trusted_schema": 1,  # the triggers call the functions of storage.exact
+    "temp_store": 2,  # MEMORY: what the journal's triggers note is nothing for a disk
     "synchronous": 2,  # FULL: a commit that returned is on disk
 }
 

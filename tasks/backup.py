@@ -29,6 +29,7 @@ def backup(runtime: Runtime) -> str:
             now=now,
             keep_daily=settings.backup.keep_daily,
             keep_weekly=settings.backup.keep_weekly,
+            journal=settings.backup.journal,
         )
     except BackupError as error:
         return _alert(runtime, error)

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from storage.backup.errors import BackupError
 from storage.backup.folder import PARTIAL, Kept, name_of
 from storage.backup.manifest import Manifest
 from storage.engine import make_engine, read
+from storage.journal import keeper
+from storage.journal.files import remove_unneeded
 
 #: what a full disk and a used-up quota say
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -37,9 +39,12 @@ class Made:
     removed: tuple[str, ...]
 
 
-def make_backup(url: str | URL, folder: Path, *, now: datetime, keep_daily: int, keep_weekly: int) -> Made:
+def make_backup(
+    url: str | URL, folder: Path, *, now: datetime, keep_daily: int, keep_weekly: int, journal: bool = False
+) -> Made:
     """A checked copy of the database in ``folder``, then the rotation.
 
+    ``journal``: on SQLite what is committed from here on is kept beside the database as well (decision 24).
     Raises BackupError: then nothing is left of it, and earlier backups are untouched.
     """
     database = make_url(url)
@@ -51,6 +56,8 @@ def make_backup(url: str | URL, folder: Path, *, now: datetime, keep_daily: int,
             raise BackupError(f"a backup named {name} exists already. Try again.")
         partial.mkdir(mode=0o700)
         try:
+            if journal and database.get_backend_name() == "sqlite":
+                _keep_journal(database, now)
             manifest = _copied(database, partial, now)
             partial.rename(final)
             manifests.sync_folder(folder)
@@ -58,6 +65,8 @@ def make_backup(url: str | URL, folder: Path, *, now: datetime, keep_daily: int,
             shutil.rmtree(partial, ignore_errors=True)
             raise
         failpoint("backup.kept")
+        if manifest.journal is not None:
+            _next_segment(database, folder)
         removed = folders.rotate(folder, keep_daily=keep_daily, keep_weekly=keep_weekly)
     return Made(backup=Kept(name=name, made_at=now, path=final), manifest=manifest, removed=tuple(removed))
 
@@ -82,8 +91,10 @@ def _sqlite(source: Path, partial: Path, now: datetime) -> Manifest:
         with read(engine) as conn:
             rows = row_counts(conn)
             revision = MigrationContext.configure(conn).get_current_revision()
+            head = keeper.head_of(conn)
     return Manifest(
         database="sqlite",
+        journal=asdict(head) if head is not None else None,
         made_at=format_time(now),
         revision=revision or "",
         files={path.name: manifests.described(path)},
@@ -113,6 +124,37 @@ def _postgresql(database: URL, partial: Path, now: datetime) -> Manifest:
         rows={},  # what a dump holds is counted when it is restored: `steadfill restore --drill`
         checks=("listed",),
     )
+
+
+def _keep_journal(database: URL, now: datetime) -> None:
+    _assert_there(Path(str(database.database)))
+    engine = make_engine(database, pool_size=1)
+    try:
+        keeper.begin(engine, now)
+    finally:
+        engine.dispose()
+
+
+def _next_segment(database: URL, folder: Path) -> None:
+    """Records of what the two newest backups have are of no use any more."""
+    engine = make_engine(database, pool_size=1)
+    try:
+        keeper.next_segment(engine)
+    finally:
+        engine.dispose()
+    needed: dict[str, int] = {}
+    for one in folders.kept(folder)[-2:]:
+        head = manifests.read(one.path).journal
+        if head is not None:
+            needed[head["chain"]] = min(needed.get(head["chain"], head["segment"]), head["segment"])
+    remove_unneeded(Path(str(database.database)), needed)
+
+
+def _assert_there(path: Path) -> None:
+    if not path.exists():
+        raise BackupError(
+            f"there is no database at {path} yet. `steadfill up` makes it; then there is something to keep."
+        )
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from storage.backup.make import told_of_disk
 from storage.backup.manifest import Manifest
 from storage.engine import make_engine, read, write
 from storage.halts import ALL, Halt, set_halt
+from storage.journal.replay import Replayed, replay
 
 #: who halts after a restore, and by whom alone that halt is lifted without a person
 RESTORE = "restore"
@@ -38,6 +39,8 @@ class Restored:
     backup: str
     manifest: Manifest
     rows: dict[str, int]
+    #: what the journal told of the time after the backup; None for a drill and on PostgreSQL
+    replayed: Replayed | None = None
     #: where the earlier file was put; None where there was none
     set_aside: Path | None = None
 
@@ -65,7 +68,7 @@ def drill(kept: Kept, *, server: str | URL | None = None) -> Restored:
 
 
 def restore_sqlite(kept: Kept, target: Path, *, now: datetime, reason: str) -> Restored:
-    """Put a verified copy where ``target`` is, halted; the caller sees to it that nothing has the file open.
+    """Put a verified copy where ``target`` is, with what its journal tells since then, halted; the caller sees to it that nothing has the file open.
 
     Until the very end ``target`` is untouched. Raises Corrupt or BackupError.
     """
@@ -82,12 +85,19 @@ def restore_sqlite(kept: Kept, target: Path, *, now: datetime, reason: str) -> R
         fresh.chmod(0o600)
     failpoint("restore.copied")
     try:
-        rows = _assert_as_listed(fresh, kept.name, manifest)
+        _assert_as_listed(fresh, kept.name, manifest)
+        replayed = replay(fresh, target)
+        failpoint("restore.replayed")
+        if replayed.gap is not None:
+            reason = f"{reason}; {replayed.gap}"
         engine = make_engine(f"sqlite:///{fresh}")
         try:
             _halt(engine, now, reason)
         finally:
             engine.dispose()  # the last connection moves the write-ahead log into the file
+        with frozen(fresh) as copy, read(copy) as conn:
+            assert_sound(copy, f"what was restored from {kept.name} and its journal")
+            rows = row_counts(conn)
         manifests.sync_file(fresh)
     except BaseException:
         _remove(fresh)
@@ -97,7 +107,7 @@ def restore_sqlite(kept: Kept, target: Path, *, now: datetime, reason: str) -> R
     failpoint("restore.set_aside")
     fresh.rename(target)
     manifests.sync_folder(target.parent)
-    return Restored(backup=kept.name, manifest=manifest, rows=rows, set_aside=aside)
+    return Restored(backup=kept.name, manifest=manifest, rows=rows, replayed=replayed, set_aside=aside)
 
 
 def restore_postgresql(kept: Kept, into: str | URL, *, now: datetime, reason: str) -> Restored:
