@@ -116,6 +116,8 @@ def read_head(driver: sqlite3.Connection) -> Head | None:
 
 
 def _rolled_back(connection: Connection) -> None:
+    if connection.invalidated:
+        return  # it is gone, with its triggers
     connection.info.pop("journal_head", None)
     if connection.info.pop("journal_installing", False):
         _capture(connection).chain = None  # the rollback took the triggers back, or brought them back: make them anew

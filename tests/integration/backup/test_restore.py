@@ -67,7 +67,10 @@ def test_what_is_restored_is_halted_and_the_earlier_file_is_kept(
     assert totals(engine) == {"USDT": "1000"}
     with read(engine) as conn:
         (halt,) = active_halts(conn)
-    assert (halt.venue, halt.account, halt.by, halt.reason) == ("", "", "restore", "a test")
+    assert (halt.venue, halt.account, halt.by) == ("", "", "restore")
+    assert (
+        halt.reason == "a test; the backup was made while no journal was kept, so nothing that came after it is known"
+    )
     assert restored.set_aside is not None
     aside = make_engine(f"sqlite:///{restored.set_aside}")
     assert totals(aside) == {"USDT": "1005"}
