@@ -44,7 +44,7 @@ def make_backup(
 ) -> Made:
     """A checked copy of the database in ``folder``, then the rotation.
 
-    ``journal``: on SQLite what is committed from here on is kept beside the database as well (decision 26).
+    ``journal``: on SQLite what is committed from here on is kept beside the database as well (decision 27).
     Raises BackupError: then nothing is left of it, and earlier backups are untouched.
     """
     database = make_url(url)
