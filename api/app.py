@@ -17,6 +17,7 @@ from api import (
     messages,
     metrics,
     orders,
+    positions,
     reconciliations,
     venues,
 )
@@ -62,6 +63,7 @@ def create_app(runtime_factory: Callable[[], Runtime]) -> FastAPI:
         messages,
         dead_letters,
         balances,
+        positions,
         reconciliations,
         halts,
         venues,

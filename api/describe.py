@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api import market_schemas, message_schemas, reconciliation_schemas, schemas
+from api import market_schemas, message_schemas, position_schemas, reconciliation_schemas, schemas
 from api.problems import PROBLEM_TYPE
 from models.reconciliation import BreakStatus
 from models.vocabulary import OrderStatus
@@ -17,6 +17,7 @@ EVENTS_PARAMETERS = ("after", "limit", "wait_s")
 MESSAGES_PARAMETERS = ("status", "task", "queue", "order", "limit")
 DEAD_LETTERS_PARAMETERS = ("status", "code", "order", "before", "limit")
 MARKET_PARAMETERS = ("venue", "account", "symbol")
+POSITIONS_PARAMETERS = ("venue", "account", "asset", "cost_asset", "strategy", "at", "method", "fees", "by")
 DECISION_FIELDS = ("note", "by")
 HALT_FIELDS = ("venue", "account", "reason", "cancel")
 RESOLVE_FIELDS = ("child_id", "outcome", "venue_order_id", "note")
@@ -259,6 +260,24 @@ IGNORE = _decision("It stays as it is", reconciliation_schemas.BreakDecisionRequ
 POST_ENTRY = _decision(
     "The entry is posted, now or before", reconciliation_schemas.BreakPostRequest, body_required=True
 )
+POSITIONS = _route(
+    "books",
+    {200: ("What our fills have made of each asset", position_schemas.Positions)},
+    (422, 503),
+    parameters=(
+        _query("venue", "positions at this venue"),
+        _query("account", "positions of this account"),
+        _query("asset", "positions in this base asset"),
+        _query("cost_asset", "positions paid for in this asset"),
+        _query("strategy", "positions of orders with this tag `strategy`"),
+        _query("at", "as they stood after what was booked until then; without it, now", format="date-time"),
+        _query("method", "what a unit that is sold had cost; without it, as configured", enum=["average", "fifo"]),
+        _query(
+            "fees", "fees in the cost asset: in cost and profit, or beside; as configured", enum=["included", "apart"]
+        ),
+        _query("by", "what sums are split by, of venue, account and strategy, with commas", default="venue,account"),
+    ),
+)
 HALT = _route(
     "operations",
     {200: ("New sends are stopped", schemas.Halts)},
@@ -315,6 +334,7 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     reconciliation_schemas.BreakShown,
     reconciliation_schemas.BreakDecisionRequest,
     reconciliation_schemas.BreakPostRequest,
+    position_schemas.Positions,
     schemas.AmendRequest,
     schemas.ResolveRequest,
     schemas.HaltRequest,

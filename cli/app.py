@@ -14,6 +14,7 @@ from cli.main import MACHINE, placeholder
 from cli.messages import messages
 from cli.orders import orders
 from cli.output import as_json, complain
+from cli.positions import positions
 from cli.reconcile import reconcile
 from cli.report import report
 from cli.simulate import simulate
@@ -35,7 +36,7 @@ app.add_typer(messages, name="messages")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(archive, name="archive")
 app.add_typer(breaks, name="breaks")
-for command in (balances, cleanups, reconcile, report, simulate, venues, halt, resume):
+for command in (balances, cleanups, positions, reconcile, report, simulate, venues, halt, resume):
     app.command()(command)
 
 

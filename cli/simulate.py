@@ -53,7 +53,7 @@ def simulate(
 
     Needs no deployment and sends nothing. What is assumed of the market stands under the table.
     """
-    from cli.report import _csv as csv_text
+    from cli.csv_rows import csv_text
     from cli.report import _write as write_page
     from cli.simulate_run import simulate as run
     from cli.simulate_setting import Wanted

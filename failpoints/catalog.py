@@ -69,7 +69,7 @@ STAGES: Mapping[str, str] = {
     "settle.completed": "the trades that a report tells of are read",
     "settle.marked": "in the transaction: the report is marked applied",
     "settle.fill.inserted": "in the transaction: a fill is inserted",
-    "settle.fill.posted": "in the transaction: the fill's ledger entry is posted",
+    "settle.fill.posted": "in the transaction: the fill's ledger entry is posted, its position moved",
     "settle.child.moved": "in the transaction: the child has its new status",
     "settle.hold.released": "in the transaction: what was held is released",
     "settle.committed": "report, fills, entries and statuses are durable",

@@ -15,6 +15,7 @@ from settings.keys import DRY_RUN_KEYS, PAPER_KEYS, Credentials, KeyPair
 from settings.load import load_settings
 from settings.origin import DEFAULT_FILE
 from settings.paper import PAPER_PORT, PaperVenue
+from settings.positions import Positions
 from settings.reconciliation import AssetTolerance, Reconciliation
 from settings.records import Events, Messages
 from settings.retention import Retention
@@ -36,6 +37,7 @@ __all__ = [
     "KeyPair",
     "Messages",
     "PaperVenue",
+    "Positions",
     "RateLimit",
     "Reconciliation",
     "Retention",

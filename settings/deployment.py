@@ -12,6 +12,7 @@ from models.errors import shown
 from settings.backup import Backup
 from settings.embedded import embedded_database_url, embedded_socket
 from settings.execution import Breaker, Execution
+from settings.positions import Positions
 from settings.reconciliation import Reconciliation
 from settings.records import Events, Messages
 from settings.retention import Retention
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     backup: Backup = Backup()
     retention: Retention = Retention()
     reconciliation: Reconciliation = Reconciliation()
+    positions: Positions = Positions()
     #: by the name that orders use
     venues: dict[str, VenueSettings] = Field(default_factory=dict)
 

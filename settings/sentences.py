@@ -12,6 +12,7 @@ from settings.deployment import Settings
 from settings.execution import Breaker, Execution
 from settings.keys import Credentials, KeyPair
 from settings.origin import DEFAULT_FILE, Origin
+from settings.positions import Positions
 from settings.reconciliation import Reconciliation
 from settings.records import Events, Messages
 from settings.retention import Retention
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "backup": Backup,
     "retention": Retention,
     "reconciliation": Reconciliation,
+    "positions": Positions,
 }
 
 

@@ -45,6 +45,21 @@ def balances(conn: Connection, venue: str | None = None, account: str | None = N
     ]
 
 
+def owned_of(
+    conn: Connection, *, venue: str | None = None, account: str | None = None, asset: str | None = None
+) -> dict[tuple[str, str, str], Decimal]:
+    """The total of each (venue, account, asset) that the books know, narrowed to what is named."""
+    query = _OWNED
+    for column, value in (("venue", venue), ("account", account), ("asset", asset)):
+        if value is not None:
+            query = query.where(ledger_accounts.c[column] == value)
+    found: dict[tuple[str, str, str], Decimal] = {}
+    for row in conn.execute(query):
+        place = (row.venue, row.account, row.asset)
+        found[place] = add(found.get(place, ZERO), row.balance)
+    return found
+
+
 def held_for(conn: Connection, order_id: str) -> dict[str, Decimal]:
     """What is left of an order's holds, by asset; an asset whose hold is used up is not listed."""
     return {row.asset: row.amount for row in conn.execute(_HELD, {"held_by": order_id}) if row.amount != ZERO}

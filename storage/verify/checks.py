@@ -7,5 +7,6 @@ from storage.verify.findings import Check
 from storage.verify.guards import GUARDS
 from storage.verify.journal import JOURNAL
 from storage.verify.orders import ORDERS
+from storage.verify.positions import POSITIONS
 
-CHECKS: Sequence[Check] = (GUARDS, chain_check(), JOURNAL, ORDERS)
+CHECKS: Sequence[Check] = (GUARDS, chain_check(), JOURNAL, ORDERS, POSITIONS)

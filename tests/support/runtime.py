@@ -35,6 +35,7 @@ from storage.ledger import balances, held_for, invariants
 from storage.order_tables import fills, reports, sends
 from storage.orders import get_order
 from storage.outbox import Kind, Posting, anything_due, enqueue, remove
+from storage.position_proof import prove_equal
 from storage.service_tables import outbox
 from tasks.amend import amend_working
 from tasks.commit import commit
@@ -337,6 +338,7 @@ class Desk:
         with read(self.engine) as conn:
             ours = {held.asset: held.total for held in balances(conn, "paper", "main") if held.total}
             assert invariants(conn) == []
+            assert prove_equal(conn) == []
         assert ours == theirs
 
     def _rows(self, table: Any, where: Any) -> list[Mapping[str, Any]]:
