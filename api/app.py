@@ -28,6 +28,7 @@ from api.news import News
 from api.openapi import describe_app
 from api.security import make_gate
 from api.state_gauges import read_gauges
+from api.streams import read_streams
 from api.traffic_metrics import read_traffic
 from api.work import Work
 from storage.events import news
@@ -90,6 +91,7 @@ def make_context(runtime: Runtime) -> Context:
     api_metrics.registry.register(StateCollector(partial(read_gauges, engine)))
     api_metrics.registry.register(StateCollector(partial(read_instrument_ages, runtime)))
     api_metrics.registry.register(StateCollector(partial(read_traffic, runtime)))
+    api_metrics.registry.register(StateCollector(partial(read_streams, runtime)))
     work = Work()
     watch = News(partial(work.run, partial(news, engine)))
     return Context(runtime=runtime, work=work, news=watch, gate=gate, metrics=api_metrics)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from api import describe
 from api.context import Context, context_for
 from api.problems import JsonResponse
+from api.streams import stream_component
 from exchanges.instruments import InstrumentCache
 from models.clock import format_time
 from models.errors import Unavailable
@@ -67,11 +68,13 @@ def components_of(context: Context) -> dict[str, dict[str, Any]]:
     database = _database(context)
     if database["status"] == "down":
         return {"database": database}
+    streams = stream_component(context.runtime)
     return {
         "database": database,
         "instruments": _instruments(context),
         "halts": _halts(context),
         "ledger": _ledger(context),
+        **({} if streams is None else {"streams": _component(*streams)}),
     }
 
 

@@ -283,6 +283,22 @@ class VenueError(_Shape):
     at: Time | None
 
 
+class Stream(_Shape):
+    """What the venue pushes, as the process that listens said last."""
+
+    state: Literal["connecting", "live", "down"]
+    since: Time
+    healthy: bool = Field(description="polling may be slower meanwhile")
+    told_at: Time | None = Field(description="when that process said so")
+    heard_at: Time | None = Field(description="when the last message came")
+    messages: int
+    reconnects: int
+    gaps: int = Field(description="times after which events may have been missing; all was polled at once")
+    fills: int = Field(description="fills that it told of first")
+    lag_ms: int | None
+    error: str | None
+
+
 class VenueAccount(_Shape):
     venue: str
     account: str
@@ -292,6 +308,7 @@ class VenueAccount(_Shape):
     last_error: VenueError | None
     last_success_at: Time | None
     latency_ms: int | None
+    stream: Stream | None = Field(description="null: the account is polled only")
 
 
 class Venues(_Shape):

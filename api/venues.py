@@ -11,8 +11,10 @@ from api import describe
 from api.context import Context, context_for
 from api.problems import JsonResponse
 from api.queries import Query
+from api.streams import describe_stream
 from models.clock import format_time_or_none
 from storage.engine import read
+from storage.streams import list_streams
 from storage.venue_states import list_venue_states
 
 router = APIRouter()
@@ -29,8 +31,12 @@ async def list_venues(request: Request) -> Response:
 def _venue_accounts(context: Context) -> list[dict[str, Any]]:
     with read(context.runtime.engine) as conn:
         known = {(state["venue"], state["account"]): state for state in list_venue_states(conn)}
+        pushed = {(row["venue"], row["account"]): row for row in list_streams(conn)}
     return [
-        _describe(context, name, account, known.get((name, account), {}))
+        {
+            **_describe(context, name, account, known.get((name, account), {})),
+            "stream": describe_stream(pushed.get((name, account)), context.runtime.now()) if venue.streams else None,
+        }
         for name, venue in sorted(context.runtime.settings.venues.items())
         for account in sorted(venue.accounts)
     ]

@@ -27,7 +27,7 @@ def balances(*, output_json: Json = False) -> None:
 
 
 def venues(*, output_json: Json = False) -> None:
-    """Each venue account: breaker, rate budget, last error, latency."""
+    """Each venue account: breaker, rate budget, last error, latency, its stream."""
     answer = connect().get("/v1/venues")
     if output_json:
         as_json(answer)

@@ -14,7 +14,7 @@ from settings import DEFAULT_FILE, Settings, load_settings
 ROOT = Path(__file__).resolve().parent.parent
 
 #: the roles that work on the database
-_NEED_DATABASE = {"worker", "beat", "api"}
+_NEED_DATABASE = {"worker", "beat", "stream", "api"}
 
 
 def up(

@@ -16,6 +16,7 @@ from storage import (
     schedule_tables,
     seal_tables,
     service_tables,
+    stream_tables,
 )
 from storage.metadata import metadata
 
@@ -36,4 +37,5 @@ __all__ = [
     "schedule_tables",
     "seal_tables",
     "service_tables",
+    "stream_tables",
 ]

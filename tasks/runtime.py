@@ -158,6 +158,7 @@ def venue_config(name: str, account: str, venue: VenueSettings) -> VenueConfig:
         account=account,
         ccxt_id=venue.ccxt_id,
         base_url=venue.base_url,
+        ws_url=venue.streams_at,
         api_key=Secret(credentials.api_key.get_secret_value()),
         secret=Secret(credentials.secret.get_secret_value()),
         password=Secret(credentials.password.get_secret_value()) if credentials.password else None,

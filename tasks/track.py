@@ -4,7 +4,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 import structlog
 
@@ -22,26 +21,20 @@ from storage.leases import end, give_back, take
 from storage.orders import Stale
 from storage.track_cursors import cursor_of, move_cursor
 from storage.venue_states import closed_until
-from tasks.app import app
 from tasks.heartbeat import heartbeat_of
 from tasks.larger_at_venue import is_larger, withdraw_if_larger
+from tasks.look import hint_of, is_due, look_now
 from tasks.outcomes import MovedOn
-from tasks.queues import VENUE
 from tasks.reads import note_failed_read
 from tasks.runtime import Runtime
 from tasks.settle import apply_report, merged, with_all_trades
 from tasks.step import step
+from tasks.stream_health import alert_silent
 
 log = structlog.get_logger()
 
 #: After so many visibility lags an acknowledged order that is not shown is a matter for a person.
 NOT_SHOWN_LAGS = 5
-
-#: A hint that is not taken up within this time is given again.
-HINT_MS = 3_000
-
-#: Behind a venue that hangs hints would pile up; one this old has many younger ones behind it.
-HINT_EXPIRES_S = 30
 
 #: Trades are read again this far back, since venues may show them late and out of order.
 OVERLAP = timedelta(seconds=30)
@@ -51,23 +44,17 @@ TRADES_KEPT_MARGIN = timedelta(hours=1)
 
 
 def watch(runtime: Runtime) -> str:
-    """Start one look for each venue account and symbol with something of ours at the venue."""
+    """Start one look for each venue account and symbol with something of ours at the venue.
+
+    Where a healthy stream tells what happens, a look is due less often; the stream itself asks for those in between.
+    """
     with read(runtime.engine) as conn:
         places = watched(conn)
     for place in places:
-        with write(runtime.engine) as conn:
-            # One hint at a time: behind a venue that hangs they would pile up.
-            hint = take(conn, _hint(place), owner=f"{runtime.owner}:{uuid4()}", lease_ms=HINT_MS)
-        if hint is not None:
-            kwargs = {"venue": place.venue, "account": place.account, "symbol": place.symbol}
-            app.send_task(
-                "orders.track", kwargs=kwargs, queue=VENUE, expires=HINT_EXPIRES_S, ignore_result=True, retry=False
-            )
+        if is_due(runtime, place):
+            look_now(runtime, place)
+    alert_silent(runtime)
     return f"{len(places)} symbols with orders at a venue"
-
-
-def _hint(place: Watched) -> str:
-    return f"hint:{place.venue}:{place.account}:{place.symbol}"
 
 
 def track(runtime: Runtime, *, venue: str, account: str, symbol: str) -> str:
@@ -80,7 +67,7 @@ def track(runtime: Runtime, *, venue: str, account: str, symbol: str) -> str:
         closed = closed_until(conn, venue, account)
         if epoch is None:
             # The hint has done its work: were it kept, one who looks after a killed one's lease would be called late.
-            end(conn, _hint(place))
+            end(conn, hint_of(place))
     if epoch is None:
         return MovedOn("somebody else is looking")
     failpoint("track.leased")
@@ -95,7 +82,7 @@ def track(runtime: Runtime, *, venue: str, account: str, symbol: str) -> str:
     finally:
         with write(runtime.engine) as conn:
             give_back(conn, name, epoch)
-            end(conn, _hint(place))
+            end(conn, hint_of(place))
 
 
 def _look(runtime: Runtime, place: Watched) -> str:

@@ -51,7 +51,7 @@ PATIENCE: dict[tuple[str, str], Any] = {
     ("tasks.amend", "LONGEST_PAUSE_S"): 2.0,
     ("tasks.follow_up", "FIRST_PAUSE_S"): 0.2,
     ("tasks.follow_up", "LONGEST_PAUSE_S"): 2.0,
-    ("tasks.track", "HINT_MS"): 1_000,
+    ("tasks.look", "HINT_MS"): 1_000,
     ("workflows.relay", "CLAIM"): timedelta(seconds=0.8),
     ("workflows.relay", "TROUBLED_S"): 0.3,
 }
