@@ -165,7 +165,7 @@ if _settings.backup.nightly:
     }
 if _settings.reconciliation.orders_every_s:
     beat_schedule["compare open orders"] = _every("orders.compare_all", _settings.reconciliation.orders_every_s)
-if _settings.reconciliation.nightly_at:
+if _settings.reconciliation.nightly_at != "never":
     _hour, _minute = _settings.reconciliation.nightly_at.split(":")
     # An hour late it is still this night's; the run's slot keeps a second beat from beginning another.
     beat_schedule["reconcile with the venues"] = {

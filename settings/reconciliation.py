@@ -7,6 +7,9 @@ from pydantic import Field, field_validator
 
 from settings.section import Section
 
+#: no nightly run
+NEVER = "never"
+
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 
@@ -21,7 +24,7 @@ class AssetTolerance(Section):
 
 
 class Reconciliation(Section):
-    #: UTC, ``HH:MM``; empty: no nightly run
+    #: UTC, ``HH:MM``, or ``never``
     nightly_at: str = "00:30"
     #: seconds between two comparisons of open orders; 0: none
     orders_every_s: int = Field(default=60, ge=0, le=86_400)
@@ -43,6 +46,6 @@ class Reconciliation(Section):
     @field_validator("nightly_at")
     @classmethod
     def _time_of_day(cls, value: str) -> str:
-        if value and not _TIME.fullmatch(value):
-            raise ValueError("must be a time of day in UTC, HH:MM, or empty for no nightly run")
+        if value != NEVER and not _TIME.fullmatch(value):
+            raise ValueError("must be a time of day in UTC, HH:MM, or never")
         return value

@@ -31,6 +31,11 @@ late_slice_s = 30
 retry_base_ms = 50
 retry_max_ms = 1000
 
+[reconciliation]
+nightly_at = "never"
+orders_every_s = 0
+second_look_s = 1
+
 [venues.paper]
 paper = true
 api_key = "{KEY}"

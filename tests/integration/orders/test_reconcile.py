@@ -21,6 +21,7 @@ from storage.order_tables import fills
 from storage.reconciliation_tables import corrections
 from storage.reconciliations import get_run, run_account
 from tasks.reconcile import reconcile_account
+from tasks.reconcile_orders import compare_orders
 from tests.support.runtime import Desk
 from workflows import breaks as decisions
 from workflows import nightly
@@ -302,3 +303,54 @@ def test_a_small_difference_waits_while_an_order_of_ours_rests_on_the_asset(book
 
     assert (one.id, one.status) == (waiting.id, "corrected")
     booked.assert_books_match()
+
+
+def test_open_orders_are_compared_each_minute_and_only_a_difference_begins_a_run(booked: Desk) -> None:
+    order_id = booked.limit("-1000")
+    booked.work(order_id)
+    booked.forget_outbox()
+
+    said = compare_orders(booked.runtime, venue="paper", account="main")
+    assert said == "1 open orders, and nothing new differs"
+    assert booked.waiting() == []
+    foreign = strangers_order(
+        booked, "by-hand-3", type=OrderType.LIMIT, price=booked.bid() - 1000, side=Side.BUY, quantity=Decimal("0.1")
+    )
+    said = compare_orders(booked.runtime, venue="paper", account="main")
+    assert said.startswith("1 orders differ: run ")
+    run_id = said.split()[4]
+    booked.forget_outbox()
+    for _ in range(2):
+        step(booked, run_id)
+        booked.runtime.advance(15)
+
+    assert set(found(booked, run_id)) == {f"order:foreign:BTC/USDT:{foreign}"}
+    said = compare_orders(booked.runtime, venue="paper", account="main")
+    assert said == "2 open orders, and nothing new differs", "one that stands is not found anew each minute"
+
+
+def test_a_venue_that_can_not_be_asked_concludes_nothing(booked: Desk) -> None:
+    credit(booked, "ETH", "3")
+    run_id = begin(booked)
+    booked.venue.arm({"kind": "error", "when": "before", "status": 503, "endpoint": "account"})
+
+    for _ in range(6):
+        step(booked, run_id)
+        booked.runtime.advance(400)
+
+    with read(booked.engine) as conn:
+        seen, run = run_account(conn, run_id, "paper", "main"), get_run(conn, run_id)
+    assert seen is not None
+    assert run is not None
+    assert (seen.stage, run.status) == (AccountStage.FAILED, RunStatus.FAILED)
+    assert found(booked, run_id) == {}
+    assert "RECONCILIATION_FAILED" in booked.alerts()
+    booked.venue.disarm()
+    assert set(found(booked, reconcile(booked))) == {"ETH"}
+
+
+def test_a_night_has_one_run_however_many_beats_there_are(booked: Desk) -> None:
+    said = [nightly.nightly(booked.runtime) for _ in range(2)]
+
+    assert said[0].startswith("run ")
+    assert said[1].endswith("has its run already")
