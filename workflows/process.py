@@ -1,6 +1,7 @@
 """What a worker or beat does when it starts: logs, error reports, the relay, and a look for what a crash left."""
 
 import atexit
+import gc
 import logging
 import os
 import sys
@@ -59,6 +60,10 @@ def _before_consuming(**_: Any) -> None:
     install_drain()
     declare_topology(app)
     track_this_process(get_runtime)
+    # What is loaded by now lives as long as the process. A collection in a child that is forked from it would else write
+    # into every page, and each child would hold a copy of its own: 27 MB of 30.
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect

@@ -8,12 +8,14 @@ what it alone would give back) and what is resident with what it shares. Ends wi
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import json
 import os
 import sys
 from contextlib import ExitStack
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +52,28 @@ def descriptions() -> list[bytes]:
     answers = []
     for number in range(REFRESHES + 1):
         shown = [
-            {**symbol, "orderTypes": ["LIMIT"] if (index + number) % CHANGED_SHARE == 0 else symbol["orderTypes"]}
+            {
+                **symbol,
+                "orderTypes": ["LIMIT"] if (index + number) % CHANGED_SHARE == 0 else symbol["orderTypes"],
+                "filters": filters(index),
+            }
             for index, symbol in enumerate(symbols)
         ]
         answers.append(http({"symbols": shown}))
     return answers
+
+
+def filters(index: int) -> list[dict[str, Any]]:
+    """As they differ between the markets of a venue: some steps, few least values, a largest quantity of its own each."""
+    tick, lot = f"{Decimal(1).scaleb(-(index % 7)):.8f}", f"{Decimal(1).scaleb(-(index % 5)):.8f}"
+    own = {
+        "PRICE_FILTER": {"minPrice": tick, "maxPrice": f"{1000 * (1 + index % 90)}.00000000", "tickSize": tick},
+        "LOT_SIZE": {"minQty": lot, "maxQty": f"{9000 + index}.00000000", "stepSize": lot},
+        "MARKET_LOT_SIZE": {"maxQty": f"{index + 7}.57512083"},
+        "NOTIONAL": {"minNotional": f"{5 if index % 3 else 1}.00000000"},
+    }
+    shown: Any = SYMBOL_INFO["filters"]
+    return [{**row, **own.get(row["filterType"], {})} for row in shown]
 
 
 class Document:
@@ -106,6 +125,8 @@ def weigh(url: str) -> dict[str, float]:
 def weigh_in_child(url: str) -> dict[str, float]:
     import ccxt  # noqa: F401 - as the worker's parent has it
 
+    gc.collect()
+    gc.freeze()  # as a worker does before it forks
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
