@@ -51,6 +51,7 @@ class Bitget(Dialect):
             public("/margin/currencies", Operation.OTHER, lambda _: self._yes([])),
             public("/spot/market/tickers", Operation.QUOTE, self._tickers),
             public("/spot/market/orderbook", Operation.BOOK, self._order_book),
+            public("/spot/market/fills-history", Operation.PUBLIC_TRADES, self.public_trades),
             public("/spot/market/candles", Operation.CANDLES, self._candles),
             public("/spot/market/history-candles", Operation.CANDLES, self._candles),
             private("GET", "/account/assets", Operation.BALANCES, self._assets),
