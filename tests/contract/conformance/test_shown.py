@@ -77,18 +77,18 @@ def test_public_trades_come_oldest_first_each_once_and_tell_how_far_back_they_ar
     gateway: Gateway, venue: Dialect
 ) -> None:
     traded = venue.trade_publicly(130)
-    since = from_milliseconds(traded[4].at_ms)
+    # Between two trades: some classes read times through floats, and are a millisecond off.
+    since_ms = traded[4].at_ms - 500
 
-    found = gateway.public_trades(venue.symbol, since)
+    found = gateway.public_trades(venue.symbol, from_milliseconds(since_ms))
 
-    wanted = [one for one in traded if one.at_ms >= traded[4].at_ms]
+    wanted = [one for one in traded if one.at_ms >= since_ms]
     shown = market_shown(venue.ccxt_id)
     assert found.is_complete is (shown.tape is not Tape.LAST)
     assert len(found) >= min(len(wanted), venue.prints_a_page, SOME)
     wanted = wanted if found.is_complete else wanted[-len(found) :]
-    assert [(milliseconds(trade.at), trade.price, trade.quantity) for trade in found] == [
-        (one.at_ms, one.price, one.quantity) for one in wanted
-    ]
+    assert [(trade.price, trade.quantity) for trade in found] == [(one.price, one.quantity) for one in wanted]
+    assert all(abs(milliseconds(trade.at) - one.at_ms) <= 1 for trade, one in zip(found, wanted, strict=True))
     assert len({trade.id for trade in found}) == len(found)
     assert [trade.taker for trade in found] == [Side(one.side) if shown.side_is_takers else None for one in wanted]
     if not found.is_complete:
