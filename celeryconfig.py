@@ -91,6 +91,7 @@ imports = (
     "tasks.reconcile",
     "tasks.reconcile_orders",
     "workflows.intake",
+    "workflows.after_restore",
     "workflows.relay",
     "workflows.nightly",
     "workflows.process",
@@ -137,6 +138,7 @@ RELAY_EVERY_S = 5.0
 REFRESH_EVERY_S = 300.0
 MEASURE_EVERY_S = 60.0
 CLEANUP_EVERY_S = 3600.0
+RESTORED_EVERY_S = 5.0  # how soon sending goes on after a restore
 SEAL_EVERY_S = 5.0
 VERIFY_EVERY_S = 3600.0  # a look whether a day has passed since the last one
 SWEEP_EVERY_S = 30.0
@@ -152,6 +154,7 @@ beat_schedule = {
     "publish what stayed in the outbox": _every("orders.relay", RELAY_EVERY_S),
     "read the venues' instruments again": _every("venues.refresh_all", REFRESH_EVERY_S),
     "read what the market did while orders worked": _every("orders.measure", MEASURE_EVERY_S),
+    "finish a restore": _every("orders.finish_restore", RESTORED_EVERY_S),
     "forget what is no longer needed": _every("storage.cleanup", CLEANUP_EVERY_S),
     "seal what was posted": _every("ledger.seal", SEAL_EVERY_S),
     "verify the books once a day": _every("ledger.verify", VERIFY_EVERY_S),

@@ -51,6 +51,9 @@ def up(
             children["STEADFILL_BROKER_URL"] = "memory://"
             made = pieces(settings, only=only, venue_workers=venue_workers)
         if _NEED_DATABASE & set(only):
+            from ops.recover import recover_if_damaged  # with the database, which other pieces need not load
+
+            recover_if_damaged(settings, say)
             migrate(settings)
             _keep_journal(settings, say)
             assert_modes(settings)
@@ -60,12 +63,14 @@ def up(
 
 def _keep_journal(settings: Settings, say: Say) -> None:
     """A deployment without a journal is worse than one with it, and better than none."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from ops.backup import keep_journal
     from storage.backup.errors import BackupError
 
     try:
         done = keep_journal(settings)
-    except BackupError as error:
+    except (BackupError, SQLAlchemyError) as error:
         say("up", f"going on WITHOUT a journal of changes, so what comes after the last backup has no copy: {error}")
     else:
         if done is not None:

@@ -28,7 +28,7 @@ from tasks.clock import seconds_since_boot
 from tasks.ending import drop_planned, end_unsent, follow_children
 from tasks.heartbeat import Claim
 from tasks.plan_soon import plan_soon
-from tasks.postpone import send_on_at
+from tasks.postpone import named, send_on_at
 from tasks.runtime import Runtime
 from tasks.stops import ACCOUNT_FROZEN, freeze_of
 from tasks.timers import after_send
@@ -40,6 +40,9 @@ SHORTEST_WINDOW_MS = 50
 
 #: A slice may be sent this much before its time: clocks of hosts differ a little.
 EARLY = timedelta(milliseconds=20)
+
+#: how soon an order is looked at again that waits for the end of a restore
+RESTORE_PAUSE = timedelta(seconds=1)
 
 #: its quantity is planned anew, since its time is over
 LATE_SLICE = "LATE_SLICE"
@@ -195,6 +198,9 @@ def _reason_to_stop(
     if too_late is not None:
         return end_planned(conn, order, children, OrderStatus.EXPIRED, too_late, now)
     halt = halt_meeting(conn, order.venue, order.account)
+    if halt is not None and halt.ends_nothing:
+        send_on_at(conn, order.id, now + RESTORE_PAUSE, tries=0, now=now, child_id=named(order, child))
+        return f"{halt.sentence()}; again in {RESTORE_PAUSE.total_seconds():g} s"
     if halt is not None:
         reason = Reason(code="HALTED", message=f"{halt.sentence()}; nothing of it is at the venue")
         first = not was_sent and child.attempt == 1

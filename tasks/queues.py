@@ -37,6 +37,7 @@ ROUTES = {
     "venues.refresh_all": HOUSEKEEPING,
     "storage.cleanup": HOUSEKEEPING,
     "storage.backup": HOUSEKEEPING,
+    "orders.finish_restore": HOUSEKEEPING,
     "ledger.seal": HOUSEKEEPING,
     "ledger.verify": HOUSEKEEPING,
     "accounts.reconcile": VENUE,

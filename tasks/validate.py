@@ -38,6 +38,8 @@ def validate(runtime: Runtime, *, order_id: str, tries: int = 0) -> str:
             end_unsent(conn, order, OrderStatus.EXPIRED, too_late, cause=CAUSE, now=now)
             return f"expired: {too_late.code}"
         halt = halt_meeting(conn, order.venue, order.account)
+        if halt is not None and halt.ends_nothing:
+            halt = None  # the order waits before its send
         freeze = freeze_of(conn, order)
         stops = {"halted": halt.sentence() if halt else None, "frozen": freeze.sentence() if freeze else None}
         no = denial(order, Circumstances(instrument=instrument, **stops))

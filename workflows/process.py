@@ -35,7 +35,12 @@ from workflows.relay import RelayThread
 log = structlog.get_logger()
 
 #: Beat entries more frequent than Sentry takes check-ins for.
-TOO_FREQUENT_TO_MONITOR = ("look at what rests.*", "send on what stands.*", "publish what stayed.*")
+TOO_FREQUENT_TO_MONITOR = (
+    "look at what rests.*",
+    "finish a restore.*",
+    "send on what stands.*",
+    "publish what stayed.*",
+)
 
 #: A hint to look for standing rows is worthless after this many seconds: beat has given another by then.
 HINT_EXPIRES_S = 10

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from failpoints import failpoint
 from storage import schema
+from storage.alerts import Severity, record_alert
 from storage.backup import manifest as manifests
 from storage.backup import postgresql_dump, sqlite_copy
 from storage.backup.checks import assert_sound, frozen, row_counts
@@ -24,11 +25,8 @@ from storage.backup.folder import Kept, name_of
 from storage.backup.make import told_of_disk
 from storage.backup.manifest import Manifest
 from storage.engine import make_engine, read, write
-from storage.halts import ALL, Halt, set_halt
+from storage.halts import ALL, INCOMPLETE_RESTORE, RESTORE, Halt, set_halt
 from storage.journal.replay import Replayed, replay
-
-#: who halts after a restore, and by whom alone that halt is lifted without a person
-RESTORE = "restore"
 
 #: what belongs to a SQLite file; the log of an old file beside a new one would be applied to it
 _BESIDE = ("", "-wal", "-shm", "-journal")
@@ -92,7 +90,7 @@ def restore_sqlite(kept: Kept, target: Path, *, now: datetime, reason: str) -> R
             reason = f"{reason}; {replayed.gap}"
         engine = make_engine(f"sqlite:///{fresh}")
         try:
-            _halt(engine, now, reason)
+            _halt(engine, now, reason, by=RESTORE if replayed.gap is None else INCOMPLETE_RESTORE)
         finally:
             engine.dispose()  # the last connection moves the write-ahead log into the file
         with frozen(fresh) as copy, read(copy) as conn:
@@ -123,7 +121,7 @@ def restore_postgresql(kept: Kept, into: str | URL, *, now: datetime, reason: st
         _assert_empty(engine, database)
         postgresql_dump.restore(kept.path / postgresql_dump.FILE, database)
         assert_sound(engine, f"what was restored into {_shown(database)}")
-        _halt(engine, now, reason)
+        _halt(engine, now, reason, by=INCOMPLETE_RESTORE)
         with read(engine, snapshot=True) as conn:
             rows = row_counts(conn)
     except SQLAlchemyError as error:
@@ -149,9 +147,14 @@ def set_aside(target: Path, now: datetime) -> Path | None:
     return found
 
 
-def _halt(engine: Engine, now: datetime, reason: str) -> None:
+def _halt(engine: Engine, now: datetime, reason: str, *, by: str) -> None:
+    """A halt of everything that a person has set stays theirs."""
     with write(engine) as conn:
-        set_halt(conn, Halt(venue=ALL, account=ALL, reason=reason, by=RESTORE, since=now))
+        set_halt(conn, Halt(venue=ALL, account=ALL, reason=reason, by=by, since=now))
+        record_alert(
+            conn, f"restore:{now.isoformat()}", kind="RESTORED", severity=Severity.CRITICAL,
+            message=f"{reason}. Nothing is sent before it is reconciled with the venues.", detail={"by": by}, now=now,
+        )  # fmt: skip
 
 
 def _assert_as_listed(path: Path, name: str, manifest: Manifest) -> dict[str, int]:
