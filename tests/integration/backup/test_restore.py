@@ -67,7 +67,7 @@ def test_what_is_restored_is_halted_and_the_earlier_file_is_kept(
     assert totals(engine) == {"USDT": "1000"}
     with read(engine) as conn:
         (halt,) = active_halts(conn)
-    assert (halt.venue, halt.account, halt.by) == ("", "", "restore")
+    assert (halt.venue, halt.account, halt.by) == ("", "", "incomplete restore")
     assert (
         halt.reason == "a test; the backup was made while no journal was kept, so nothing that came after it is known"
     )
@@ -162,7 +162,7 @@ def test_a_dump_goes_into_an_empty_database_only_and_is_halted(
         restored = create_engine(url)
         assert totals(restored) == {"USDT": "1000"}
         with read(restored) as conn:
-            assert [halt.by for halt in active_halts(conn)] == ["restore"]
+            assert [halt.by for halt in active_halts(conn)] == ["incomplete restore"]
         restored.dispose()
     finally:
         postgres_server.drop_database(url)
