@@ -87,6 +87,7 @@ imports = (
     "tasks.cleanup",
     "tasks.backup",
     "tasks.seal",
+    "tasks.movements",
     "tasks.verify",
     "tasks.reconcile",
     "tasks.reconcile_orders",
@@ -140,6 +141,7 @@ MEASURE_EVERY_S = 60.0
 CLEANUP_EVERY_S = 3600.0
 RESTORED_EVERY_S = 5.0  # how soon sending goes on after a restore
 SEAL_EVERY_S = 5.0
+MOVEMENTS_EVERY_S = 900.0
 VERIFY_EVERY_S = 3600.0  # a look whether a day has passed since the last one
 SWEEP_EVERY_S = 30.0
 
@@ -156,6 +158,7 @@ beat_schedule = {
     "read what the market did while orders worked": _every("orders.measure", MEASURE_EVERY_S),
     "finish a restore": _every("orders.finish_restore", RESTORED_EVERY_S),
     "forget what is no longer needed": _every("storage.cleanup", CLEANUP_EVERY_S),
+    "book what came in and left at the venues": _every("venues.movements_all", MOVEMENTS_EVERY_S),
     "seal what was posted": _every("ledger.seal", SEAL_EVERY_S),
     "verify the books once a day": _every("ledger.verify", VERIFY_EVERY_S),
     "send on what a reconciliation left": _every("reconciliations.sweep", SWEEP_EVERY_S),

@@ -25,6 +25,8 @@ PROMISES = frozenset(
         "native_iceberg",
         "iceberg_param",
         "iceberg_params",
+        "tells_movements",
+        "transfer_types",
     }
 )
 

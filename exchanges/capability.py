@@ -140,5 +140,9 @@ class Capabilities:
     native_iceberg: bool = False
     #: ccxt's ``params`` key of the quantity that is shown
     iceberg_param: str = ""
+    #: its lists of deposits and withdrawals are known to be read rightly
+    tells_movements: bool = False
+    #: its types of transfers between this account and others of the same customer → whether that leaves the account
+    transfer_types: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
     #: further ``params`` of an iceberg
     iceberg_params: Mapping[str, object] = field(default_factory=lambda: NOTHING)

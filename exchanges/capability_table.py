@@ -22,6 +22,17 @@ CAPABILITIES: Mapping[str, Capabilities] = {
         paging=Paging.BY_ID,
         signs_milliseconds=True,
         amend=Amend.REPLACE,
+        tells_movements=True,
+        transfer_types=MappingProxyType(
+            {
+                "MAIN_FUNDING": True,
+                "FUNDING_MAIN": False,
+                "MAIN_UMFUTURE": True,
+                "UMFUTURE_MAIN": False,
+                "MAIN_MARGIN": True,
+                "MARGIN_MAIN": False,
+            }
+        ),
         native_iceberg=True,
         iceberg_param="icebergQty",
     ),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from exchanges.ccxt_call import Caller, Unreadable
@@ -43,15 +44,9 @@ class Movements:
             return found
         from_ms, to_ms = milliseconds(since), self._caller.time_ms()
         for kind, method in _METHODS.items():
-            found += self._whole(
-                lambda begin, end, kind=kind, method=method: self._page(kind, method, begin, end), from_ms, to_ms
-            )  # type: ignore[misc]
+            found += self._whole(partial(self._page, kind, method), from_ms, to_ms)
         for name, leaves in self._can.transfer_types.items():
-            found += self._whole(
-                lambda begin, end, name=name, leaves=leaves: self._transfers(name, leaves, begin, end),
-                from_ms,
-                to_ms,  # type: ignore[misc]
-            )
+            found += self._whole(partial(self._transfers, name, leaves), from_ms, to_ms)
         return sorted(found, key=lambda movement: (movement.begun_at, movement.venue_id))
 
     def _whole(self, page: Callable[[int, int], list[Movement] | None], from_ms: int, to_ms: int) -> list[Movement]:

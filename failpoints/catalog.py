@@ -115,6 +115,9 @@ STAGES: Mapping[str, str] = {
     "cleanup.noted": "the file is on record; nothing that it has is removed",
     "cleanup.removing": "in the transaction: histories that the file has are removed",
     "cleanup.removed": "their removal is durable",
+    # what comes in and leaves other than by trades
+    "movements.read": "the venue's lists of deposits, withdrawals and transfers are read; nothing is written",
+    "movements.posted": "in the transaction: one of them is posted",
     # the chain of the ledger
     "seal.hashed": "entries that wait for their seal are hashed; nothing is written",
     "seal.appended": "in the transaction: their seals are inserted",

@@ -11,6 +11,7 @@ from models.money import ZERO, add, plain
 from storage.breaks import Break
 from storage.ledger_posting import Locked, NewEntry, lock_accounts, post
 from storage.ledger_tables import EntryKind
+from storage.movements import note_unexplained
 from storage.reconciliation_tables import corrections
 
 #: what a correction may touch in its asset
@@ -131,4 +132,8 @@ def _post(
             "posted_at": now,
         }
         conn.execute(insert(corrections), row)
+        if amount != 0:  # a deposit that the venue tells of later is not booked a second time
+            note_unexplained(
+                conn, posted.entry_id, venue=found.venue, account=found.account, asset=asset, amount=amount, at=now
+            )
     return posted.entry_id

@@ -1,6 +1,6 @@
 """Booking what came into a venue account or left it, once by the venue's id; and what was taken over before it was told.
 
-A rise that an order needed is taken over before its reason is known (``adopt_deposit``). When the venue's own list tells of
+A rise that an order needed is taken over before its reason is known (``adopt_deposit``), and a correction does likewise. When the venue's own list tells of
 the deposit later, as much of it as was taken over is not booked a second time: ``unexplained_moves`` remembers. Only a
 movement that had begun by then can be the reason; in doubt less is booked, and the rest shows as a rise again.
 """
@@ -16,16 +16,16 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from accounting.fills import Shortfall
 from accounting.legs import AccountKind, AccountRef
-from accounting.movements import MOVEMENT_KINDS, movement_legs, returned_legs
+from accounting.movements import MOVEMENT_KINDS, Explained, movement_legs, returned_legs
 from models.money import ZERO, add, plain, subtract
 from models.movement import Movement, MovementStatus
 from storage.ledger_posting import Locked, NewEntry, find_same, lock_accounts, post
-from storage.ledger_tables import EntryKind, venue_accounts
+from storage.ledger_tables import EntryKind, ledger_entries, venue_accounts
 from storage.movement_tables import unexplained_moves
 from storage.types import Timestamp
 
 #: how far the venue's clock, by which a movement began, may be ahead of ours, by which it was taken over
-CLOCKS_DIFFER_BY = timedelta(minutes=1)
+CLOCKS_DIFFER_BY = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,14 @@ def post_movement(conn: Connection, venue: str, account: str, movement: Movement
     if not movement.counts:
         return NOTHING
     explained = _explain(conn, venue, account, movement)
-    available = accounts[AccountRef(movement.asset, AccountKind.AVAILABLE)].balance
-    booked = movement_legs(movement, available=available, explained=explained)
+    booked = movement_legs(
+        movement,
+        available=accounts[AccountRef(movement.asset, AccountKind.AVAILABLE)].balance,
+        suspense=accounts[AccountRef(movement.asset, AccountKind.SUSPENSE)].balance,
+        explained=explained,
+    )
     posted = post(conn, replace(entry, legs=booked.legs), accounts, at=at)
-    return PostedMovement(entry_id=posted.entry_id, new=True, explained=explained, shortfall=booked.shortfall)
+    return PostedMovement(entry_id=posted.entry_id, new=True, explained=explained.total, shortfall=booked.shortfall)
 
 
 def note_unexplained(
@@ -112,9 +116,9 @@ def _after_booking(
     return PostedMovement(entry_id=posted.entry_id, new=posted.new)
 
 
-def _explain(conn: Connection, venue: str, account: str, movement: Movement) -> Decimal:
+def _explain(conn: Connection, venue: str, account: str, movement: Movement) -> Explained:
     """Take the movement off what was taken over unexplained, the oldest first; returns how much, in its sign."""
-    left = movement.amount
+    left, adopted, corrected = movement.amount, ZERO, ZERO
     rows = conn.execute(
         _UNEXPLAINED, {**_place(venue, account, movement.asset), "begun": movement.begun_at - CLOCKS_DIFFER_BY}
     ).all()
@@ -124,7 +128,11 @@ def _explain(conn: Connection, venue: str, account: str, movement: Movement) -> 
         part = min(row.unexplained, left) if left > 0 else max(row.unexplained, left)
         conn.execute(_EXPLAIN, {"of_entry": row.entry_id, "rest": subtract(row.unexplained, part)})
         left = subtract(left, part)
-    return subtract(movement.amount, left)
+        if row.kind is EntryKind.CORRECTION:
+            corrected = add(corrected, part)
+        else:
+            adopted = add(adopted, part)
+    return Explained(adopted=adopted, corrected=corrected)
 
 
 def _entry(venue: str, account: str, movement: Movement) -> NewEntry:
@@ -150,7 +158,8 @@ _OPENED = select(venue_accounts.c.opened_at).where(
     venue_accounts.c.venue == bindparam("of_venue"), venue_accounts.c.account == bindparam("of_account")
 )
 _UNEXPLAINED = (
-    select(unexplained_moves.c.entry_id, unexplained_moves.c.unexplained)
+    select(unexplained_moves.c.entry_id, unexplained_moves.c.unexplained, ledger_entries.c.kind)
+    .join(ledger_entries, ledger_entries.c.id == unexplained_moves.c.entry_id)
     .where(
         unexplained_moves.c.venue == bindparam("of_venue"),
         unexplained_moves.c.account == bindparam("of_account"),

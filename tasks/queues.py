@@ -39,6 +39,8 @@ ROUTES = {
     "storage.backup": HOUSEKEEPING,
     "orders.finish_restore": HOUSEKEEPING,
     "ledger.seal": HOUSEKEEPING,
+    "venues.movements": VENUE,
+    "venues.movements_all": HOUSEKEEPING,
     "ledger.verify": HOUSEKEEPING,
     "accounts.reconcile": VENUE,
     "accounts.compare_orders": VENUE,

@@ -37,6 +37,7 @@ from storage.reconciliations import (
 )
 from storage.venue_states import closed_until
 from tasks.heartbeat import heartbeat_of
+from tasks.movements import book_what_is_told
 from tasks.outcomes import MovedOn
 from tasks.queues import VENUE
 from tasks.reads import note_failed_read
@@ -100,6 +101,7 @@ def reconcile_account(runtime: Runtime, *, run_id: str, venue: str, account: str
 
 def _first(runtime: Runtime, run: Run, seen: RunAccount, name: str, epoch: int) -> str:
     gateway = runtime.gateways.get(seen.venue, seen.account)
+    book_what_is_told(runtime, seen.venue, seen.account)
     look = look_at(runtime, gateway, run.scope)
     failpoint("reconcile.first.looked")
     body = look.body()
