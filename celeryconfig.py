@@ -85,6 +85,7 @@ imports = (
     "tasks.refresh",
     "tasks.costs",
     "tasks.cleanup",
+    "tasks.anomalies",
     "tasks.backup",
     "tasks.seal",
     "tasks.movements",
@@ -144,6 +145,7 @@ SEAL_EVERY_S = 5.0
 MOVEMENTS_EVERY_S = 900.0
 VERIFY_EVERY_S = 3600.0  # a look whether a day has passed since the last one
 SWEEP_EVERY_S = 30.0
+WATCH_SERIES_EVERY_S = 60.0
 
 
 def _every(task: str, seconds: float) -> dict[str, object]:
@@ -157,6 +159,7 @@ beat_schedule = {
     "read the venues' instruments again": _every("venues.refresh_all", REFRESH_EVERY_S),
     "read what the market did while orders worked": _every("orders.measure", MEASURE_EVERY_S),
     "finish a restore": _every("orders.finish_restore", RESTORED_EVERY_S),
+    "see whether fees, slippage and delays have moved": _every("orders.watch_series", WATCH_SERIES_EVERY_S),
     "forget what is no longer needed": _every("storage.cleanup", CLEANUP_EVERY_S),
     "book what came in and left at the venues": _every("venues.movements_all", MOVEMENTS_EVERY_S),
     "seal what was posted": _every("ledger.seal", SEAL_EVERY_S),

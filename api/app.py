@@ -7,6 +7,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from api import (
+    anomalies,
     balances,
     dead_letters,
     events,
@@ -63,6 +64,7 @@ def create_app(runtime_factory: Callable[[], Runtime]) -> FastAPI:
         events,
         messages,
         dead_letters,
+        anomalies,
         balances,
         positions,
         reconciliations,

@@ -5,7 +5,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api import market_schemas, message_schemas, position_schemas, reconciliation_schemas, schemas
+from accounting.anomalies.series import SeriesKind
+from api import (
+    anomaly_schemas,
+    market_schemas,
+    message_schemas,
+    position_schemas,
+    reconciliation_schemas,
+    schemas,
+)
 from api.problems import PROBLEM_TYPE
 from models.reconciliation import BreakStatus
 from models.vocabulary import OrderStatus
@@ -18,6 +26,7 @@ MESSAGES_PARAMETERS = ("status", "task", "queue", "order", "limit")
 DEAD_LETTERS_PARAMETERS = ("status", "code", "order", "before", "limit")
 MARKET_PARAMETERS = ("venue", "account", "symbol")
 POSITIONS_PARAMETERS = ("venue", "account", "asset", "cost_asset", "strategy", "at", "method", "fees", "by")
+ANOMALIES_PARAMETERS = ("kind", "venue", "account", "since", "limit")
 DECISION_FIELDS = ("note", "by")
 HALT_FIELDS = ("venue", "account", "reason", "cancel")
 RESOLVE_FIELDS = ("child_id", "outcome", "venue_order_id", "note")
@@ -207,6 +216,19 @@ DISCARD = _route(
     body_required=False,
     parameters=(_LETTER,),
 )
+ANOMALIES = _route(
+    "operations",
+    {200: ("What was found, the latest first", anomaly_schemas.Anomalies)},
+    (422, 503),
+    parameters=(
+        _query("kind", "of series of this kind", enum=[kind.value for kind in SeriesKind]),
+        _query("venue", "at this venue"),
+        _query("account", "of this account"),
+        _query("since", "found from this time on", format="date-time"),
+        _query("limit", "findings an answer", type="integer", minimum=1, maximum=500, default=50),
+    ),
+)
+ANOMALY_SERIES = _route("operations", {200: ("Every watched series", anomaly_schemas.WatchedSeries)}, (422, 503))
 BALANCES = _route("books", {200: ("What our books hold", schemas.Balances)}, (422, 503))
 RECONCILE = _route(
     "books",
@@ -342,6 +364,8 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     schemas.Halts,
     schemas.Venues,
     market_schemas.ShownMarket,
+    anomaly_schemas.Anomalies,
+    anomaly_schemas.WatchedSeries,
     schemas.Health,
     schemas.Live,
 )

@@ -12,6 +12,7 @@ from models.reconciliation import BreakStatus
 from models.transitions import CHILD_FINAL, ORDER_FINAL
 from models.vocabulary import ChildStatus, OrderStatus
 from risk.breaker import BreakerStatus
+from storage.anomaly_tables import anomalies
 from storage.breakers import list_breakers
 from storage.engine import is_unavailable, read
 from storage.message_tables import dead_letters
@@ -42,6 +43,9 @@ _ALERTS = select(alerts.c.kind, alerts.c.severity, func.count()).group_by(alerts
 _MOVES = select(
     breaker_transitions.c.venue, breaker_transitions.c.account, breaker_transitions.c.to_status, func.count()
 ).group_by(breaker_transitions.c.venue, breaker_transitions.c.account, breaker_transitions.c.to_status)
+_ANOMALIES = select(anomalies.c.kind, anomalies.c.venue, anomalies.c.account, func.count()).group_by(
+    anomalies.c.kind, anomalies.c.venue, anomalies.c.account
+)
 #: so that "above 0" is an alert
 _BREAKER = {BreakerStatus.CLOSED: 0.0, BreakerStatus.HALF_OPEN: 1.0, BreakerStatus.OPEN: 2.0}
 _BREAKS = (
@@ -95,6 +99,13 @@ def _read(conn: Connection, now: datetime) -> list[Gauge]:
             help="Since when the venue account was last compared to the end",
             label_names=("venue", "account"),
             values={place: max(0.0, (now - ended).total_seconds()) for place, ended in last_finished(conn).items()},
+        ),
+        _counts(
+            conn,
+            "steadfill_anomalies",
+            "Anomalies found so far",
+            ("kind", "venue", "account"),
+            _ANOMALIES,
         ),
         _single("steadfill_halts", "Halts that stand", conn.execute(_HALTS).scalar_one()),
         Gauge(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
+from cli.anomalies import anomalies
 from cli.archive import archive, cleanups
 from cli.breaks import breaks
 from cli.dead_letters import dead_letters
@@ -36,6 +37,7 @@ app.add_typer(messages, name="messages")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(archive, name="archive")
 app.add_typer(breaks, name="breaks")
+app.add_typer(anomalies, name="anomalies")
 for command in (balances, cleanups, positions, reconcile, report, simulate, venues, halt, resume):
     app.command()(command)
 

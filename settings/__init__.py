@@ -6,6 +6,7 @@ No secret is in a message or a repr. A new section is a class in a file of its o
 of ``sentences.SECTIONS``.
 """
 
+from settings.anomalies import Anomalies
 from settings.backup import Backup
 from settings.deployment import Settings
 from settings.embedded import SOCKET_PATH_LIMIT, embedded_database_url, embedded_socket
@@ -27,6 +28,7 @@ __all__ = [
     "PAPER_KEYS",
     "PAPER_PORT",
     "SOCKET_PATH_LIMIT",
+    "Anomalies",
     "AssetTolerance",
     "Backup",
     "Breaker",

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from models.errors import shown
+from settings.anomalies import Anomalies
 from settings.backup import Backup
 from settings.embedded import embedded_database_url, embedded_socket
 from settings.execution import Breaker, Execution
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     retention: Retention = Retention()
     reconciliation: Reconciliation = Reconciliation()
     positions: Positions = Positions()
+    anomalies: Anomalies = Anomalies()
     #: by the name that orders use
     venues: dict[str, VenueSettings] = Field(default_factory=dict)
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from models.errors import shown
+from settings.anomalies import Anomalies
 from settings.backup import Backup
 from settings.deployment import Settings
 from settings.execution import Breaker, Execution
@@ -41,6 +42,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "retention": Retention,
     "reconciliation": Reconciliation,
     "positions": Positions,
+    "anomalies": Anomalies,
 }
 
 

@@ -2,6 +2,7 @@
 
 from storage import (
     amendment_tables,
+    anomaly_tables,
     cleanup_tables,
     cost_tables,
     dry_run_tables,
@@ -23,6 +24,7 @@ from storage.metadata import metadata
 
 __all__ = [
     "amendment_tables",
+    "anomaly_tables",
     "cleanup_tables",
     "cost_tables",
     "dry_run_tables",

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from models.amendment import AmendmentStatus
+from models.reconciliation import BreakStatus
 from models.transitions import CHILD_FINAL, ORDER_FINAL
 from models.vocabulary import OrderStatus
 from storage.amendment_tables import amendments
@@ -25,6 +26,7 @@ from storage.documents import order_document, timeline
 from storage.ledger_tables import ledger_entries, ledger_legs, order_holds
 from storage.message_tables import parked_orders
 from storage.order_tables import child_orders, fills, orders, reports, sends, transitions
+from storage.reconciliation_tables import breaks
 from storage.schedule_tables import schedules
 from storage.types import Timestamp
 
@@ -37,6 +39,7 @@ _UNSETTLED = exists().where(reports.c.order_id == orders.c.id, reports.c.applied
 _AMENDING = exists().where(amendments.c.order_id == orders.c.id, amendments.c.status == AmendmentStatus.PENDING.value)
 _HOLDING = exists().where(order_holds.c.order_id == orders.c.id, order_holds.c.amount != 0)
 _PARKED = exists().where(parked_orders.c.order_id == orders.c.id)
+_BROKEN = exists().where(breaks.c.order_id == orders.c.id, breaks.c.status == BreakStatus.OPEN)
 #: its end is not noted for `steadfill report` yet, or its venue is still to be asked for the market
 _UNMEASURED = or_(
     exists().where(
@@ -49,7 +52,10 @@ _ARCHIVED = exists().where(archived_orders.c.order_id == orders.c.id, archived_o
 _MAY_GO = and_(
     orders.c.status.in_([status.value for status in CLOSED]),
     orders.c.updated_at < bindparam("before", type_=Timestamp()),
-    *(~condition for condition in (_LIVE_CHILD, _UNSETTLED, _AMENDING, _HOLDING, _PARKED, _UNMEASURED, _ARCHIVED)),
+    *(
+        ~condition
+        for condition in (_LIVE_CHILD, _UNSETTLED, _AMENDING, _HOLDING, _PARKED, _BROKEN, _UNMEASURED, _ARCHIVED)
+    ),
 )
 _LOOKED_AT = (
     select(orders.c.id)

@@ -36,6 +36,7 @@ ROUTES = {
     "venues.refresh": VENUE,
     "venues.refresh_all": HOUSEKEEPING,
     "storage.cleanup": HOUSEKEEPING,
+    "orders.watch_series": HOUSEKEEPING,
     "storage.backup": HOUSEKEEPING,
     "orders.finish_restore": HOUSEKEEPING,
     "ledger.seal": HOUSEKEEPING,

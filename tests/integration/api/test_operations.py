@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from accounting.anomalies.detector import Point, SeriesState, step
+from accounting.anomalies.series import Policy, SeriesKey, SeriesKind
+from storage.anomalies import record_finding, save_series
+from storage.engine import write
 from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
@@ -16,6 +22,8 @@ if TYPE_CHECKING:
     from tests.support.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def test_a_halt_stands_until_its_scope_is_resumed(api: Api) -> None:
@@ -207,3 +215,41 @@ def test_a_sigterm_ends_the_process_as_a_success(start_api: StartApi) -> None:
     api = start_api()
 
     assert api.process.stop() == 0
+
+
+def test_anomalies_and_what_is_watched_are_listed(api: Api) -> None:
+    key = SeriesKey(kind=SeriesKind.FEE_BPS, venue="paper", account="main", subject="BTC/USDT taker")
+    policy = Policy(tolerance=Decimal(1), training=20, persistence=3)
+    state = SeriesState()
+    with write(api.engine) as conn:
+        for number, value in enumerate([10] * 20 + [15] * 10):
+            point = Point(value=Decimal(value), at=NOW + timedelta(seconds=number), source="order-1")
+            state, finding = step(state, point, policy)
+            if finding is not None:
+                record_finding(conn, key, finding, NOW)
+        save_series(conn, key, state, NOW)
+
+    (found,) = api.client.get("/v1/anomalies", params={"kind": "fee_bps", "since": "2029-01-01T00:00:00Z"}).json()[
+        "items"
+    ]
+    (series,) = api.client.get("/v1/anomalies/series").json()["items"]
+
+    assert (found["median"], found["drift"], found["unit"], found["direction"]) == ("10", "5", "bps", "up")
+    assert (series["subject"], series["points"], series["learning"], series["median"]) == (
+        "BTC/USDT taker",
+        30,
+        4,
+        None,
+    )
+    assert api.client.get("/v1/anomalies", params={"account": "desk2"}).json() == {"items": []}
+    assert api.client.get("/v1/anomalies", params={"kind": "rain"}).status_code == 422
+    described = api.client.get("/openapi.json").json()["components"]["schemas"]
+    for shape, item in (("Anomaly", found), ("Series", series)):
+        jsonschema.validate(item, {"$ref": f"#/components/schemas/{shape}", "components": {"schemas": described}})
+    counted = {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(api.client.get("/metrics").text)
+        if family.name == "steadfill_anomalies"
+        for sample in family.samples
+    }
+    assert list(counted.values()) == [1]

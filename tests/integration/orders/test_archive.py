@@ -6,18 +6,19 @@ import gzip
 import json
 import os
 import signal
-from datetime import timedelta
+from datetime import datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from cli.app import run
 from failpoints import inherit
 from models.errors import Conflict, Unavailable
+from models.reconciliation import BreakAction, BreakKind, BreakSeverity, BreakStatus, RunScope, RunStatus
 from settings import Settings
 from settings.retention import Retention
 from storage.amendment_tables import amendments
@@ -28,6 +29,7 @@ from storage.cost_tables import order_markets
 from storage.documents import timeline
 from storage.engine import read, write
 from storage.order_tables import reports, sends, transitions
+from storage.reconciliation_tables import breaks, reconciliations
 from tasks.cleanup import cleanup
 from tasks.costs import measure
 from tasks.runtime import Runtime
@@ -149,12 +151,12 @@ def test_nothing_goes_that_is_open_young_or_not_settled(desk: Desk) -> None:
     resting = desk.limit("-1000")
     desk.work(resting)
     unsettled = filled(desk)
-    held = filled(desk)
+    held, broken = filled(desk), filled(desk)
     keep_for(desk, 7)
     grow_old(desk)
     young = filled(desk)
     measure(desk.runtime)
-    # As a late report that nobody has settled yet, and as a hold that was never released.
+    # As a late report that nobody has settled yet, a step that ends its worker, and a venue that knows it otherwise.
     with write(desk.engine) as conn:
         child = desk.children(unsettled)[0].id
         conn.execute(
@@ -163,12 +165,24 @@ def test_nothing_goes_that_is_open_young_or_not_settled(desk: Desk) -> None:
             )
         )
         conn.execute(text("INSERT INTO parked_orders VALUES (:id, 'orders.settle', 1, 1)"), {"id": held})
+        _open_break(conn, broken, desk.runtime.now())
 
     cleanup(desk.runtime)
 
     assert archived(desk) == {closed}
-    for order_id in (resting, unsettled, held, young):
+    for order_id in (resting, unsettled, held, broken, young):
         assert rows_of(desk, order_id)["transitions"] > 0
+
+
+def _open_break(conn: Connection, order_id: str, now: datetime) -> None:
+    run = {"id": "run", "scope": RunScope.FULL, "status": RunStatus.RUNNING, "started_by": "test", "started_at": now}
+    conn.execute(reconciliations.insert().values(run))
+    found = {
+        "id": "break", "run_id": "run", "kind": BreakKind.ORDER, "venue": "paper", "account": "main", "key": "key",
+        "order_id": order_id, "severity": BreakSeverity.CRITICAL, "action": BreakAction.REPORT, "status": BreakStatus.OPEN,
+        "message": "test", "found_at": now, "seen_at": now,
+    }  # fmt: skip
+    conn.execute(breaks.insert().values(found))
 
 
 @ON_SQLITE
