@@ -122,7 +122,7 @@ def streamed(tmp_path: Path) -> Iterator[Streamed]:
 
 def test_fills_are_heard_and_none_is_lost_when_the_listener_is_killed_or_cut_off(streamed: Streamed):
     up = streamed.home.begin()
-    up.wait_until(lambda: " ready: " in up.logs(), within_s=SOON_S, why="up is ready")
+    up.wait_until(lambda: " ready: " in up.logs(), within_s=2 * SOON_S, why="up is ready")
     streamed.admin("pause-market", paused=True)
     eventually(lambda: "stream" in pids(streamed), within_s=SOON_S, describe="the piece that listens")
 

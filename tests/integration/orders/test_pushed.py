@@ -19,7 +19,7 @@ from storage.attention import Watched
 from storage.engine import write
 from tasks import look, pushed, stream_health, track
 from tasks.pushed import take_news, take_trades
-from tasks.stream_health import ALERT_AFTER_S, BELIEVED_S, SETTLED_S, tell
+from tasks.stream_health import ALERT_AFTER_S, tell
 from tests.integration.orders.conftest import ON_SQLITE
 from tests.support.runtime import Desk
 
@@ -193,6 +193,16 @@ def test_where_a_pushed_trade_may_have_other_digits_it_is_polled(desk: Desk, mon
 
 # ---------------------------------------------------------------------------------------------------------- health
 
+#: Times inside of which a machine may stand still, in seconds; a lease can be no longer than a minute.
+LONG_S = 50.0
+
+
+@pytest.fixture(autouse=True)
+def _room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_health, "BELIEVED_S", LONG_S)
+    monkeypatch.setattr(stream_health, "SETTLED_S", LONG_S)
+    monkeypatch.setattr(look, "HINT_MS", round(LONG_S * 1000))
+
 
 def status(since: datetime, state: StreamState = StreamState.LIVE) -> StreamStatus:
     return StreamStatus(
@@ -208,7 +218,7 @@ def status(since: datetime, state: StreamState = StreamState.LIVE) -> StreamStat
     )
 
 
-def say(desk: Desk, state: StreamState = StreamState.LIVE, *, for_s: float = SETTLED_S) -> None:
+def say(desk: Desk, state: StreamState = StreamState.LIVE, *, for_s: float = LONG_S) -> None:
     with write(desk.engine) as conn:
         since = desk.runtime.now() - timedelta(seconds=for_s)
         tell(conn, desk.runtime, ("paper", "main"), status(since, state))
@@ -237,7 +247,7 @@ def test_polling_is_slower_while_a_stream_is_healthy_and_in_its_rhythm_again_whe
         track.watch(desk.runtime)
     assert started == [HERE] * 3  # one in its time
 
-    desk.runtime.advance(BELIEVED_S + 0.1)  # the process that streams was killed
+    desk.runtime.advance(LONG_S + 1)  # the process that streams was killed
     track.watch(desk.runtime)
     track.watch(desk.runtime)
     assert started == [HERE] * 5
@@ -245,7 +255,7 @@ def test_polling_is_slower_while_a_stream_is_healthy_and_in_its_rhythm_again_whe
 
 @pytest.mark.parametrize(
     ("state", "for_s"),
-    [(StreamState.DOWN, 10.0), (StreamState.CONNECTING, 10.0), (StreamState.LIVE, SETTLED_S / 2)],
+    [(StreamState.DOWN, LONG_S), (StreamState.CONNECTING, LONG_S), (StreamState.LIVE, LONG_S / 2)],
     ids=["down", "connecting", "live-for-a-moment"],
 )
 @ON_SQLITE
