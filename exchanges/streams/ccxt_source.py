@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exchanges.config import VenueConfig
+from exchanges.market_weight import lighten
 from exchanges.redact import redact
 from exchanges.streams.ccxt_streaming import CACHE_LIMIT, Exchange, learn_time, make_streaming
 from exchanges.streams.parse import pushed_book, pushed_orders, pushed_trades
@@ -78,6 +79,7 @@ class CcxtSource:
             exchange.set_markets(self._markets["markets"], self._markets["currencies"])
         else:
             await exchange.load_markets()
+            lighten(exchange.markets.values())
             self._markets.update(markets=exchange.markets, currencies=exchange.currencies)
         await learn_time(exchange, self._config)
         return exchange

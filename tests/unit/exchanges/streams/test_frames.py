@@ -98,3 +98,12 @@ def test_what_is_too_long_is_refused_before_it_has_come():
 def test_any_bytes_are_messages_or_a_refusal(data):
     with suppress(BadFrame):
         Decoder().feed(data)
+
+
+def test_frames_are_those_of_the_standard():  # RFC 6455, 5.7
+    masked = bytes.fromhex("818537fa213d7f9f4d5158")
+    assert Decoder().feed(masked) == [Message(opcode=Opcode.TEXT, data=b"Hello")]
+    assert encode(Opcode.TEXT, b"Hello", mask=bytes.fromhex("37fa213d")) == masked
+    assert encode(Opcode.TEXT, b"Hello") == bytes.fromhex("810548656c6c6f")
+    assert encode(Opcode.BINARY, bytes(256))[:4] == bytes.fromhex("827e0100")
+    assert encode(Opcode.BINARY, bytes(65536))[:10] == bytes.fromhex("827f0000000000010000")
