@@ -9,7 +9,7 @@ from sqlalchemy import Connection, or_, select, text
 
 from models.order import ChildOrder
 from models.transitions import CHILD_LIVE
-from models.vocabulary import ChildStatus
+from models.vocabulary import ChildStatus, Side
 from storage.children import child_of
 from storage.ledger_reads import balances
 from storage.order_tables import child_orders, fills, orders
@@ -117,6 +117,34 @@ def children_named(
                 child = child_of(row)
                 found[child.id] = child
     return list(found.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookedTrade:
+    venue_order_id: str
+    venue_trade_id: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    traded_at: datetime
+
+
+def trades_booked(conn: Connection, venue: str, account: str, symbol: str, since: datetime) -> list[BookedTrade]:
+    """Fills of one symbol that traded since then."""
+    query = select(fills).where(
+        fills.c.venue == venue, fills.c.account == account, fills.c.symbol == symbol, fills.c.traded_at >= since
+    )
+    return [
+        BookedTrade(
+            venue_order_id=row["venue_order_id"],
+            venue_trade_id=row["venue_trade_id"],
+            side=Side(row["side"]),
+            quantity=row["quantity"],
+            price=row["price"],
+            traded_at=row["traded_at"],
+        )
+        for row in conn.execute(query).mappings()
+    ]
 
 
 def places_with_live_orders(conn: Connection) -> list[tuple[str, str]]:

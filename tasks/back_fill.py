@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
+from accounting.reconciliation_positions import PositionBreak, Traded, position_break
 from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway
 from failpoints import failpoint
@@ -17,7 +18,7 @@ from models.vocabulary import ChildStatus, Side
 from storage.engine import is_unavailable, read
 from storage.fills import booked_trades
 from storage.orders import Stale
-from storage.reconciliation_facts import children_named, live_children
+from storage.reconciliation_facts import BookedTrade, children_named, live_children, trades_booked
 from tasks.ending import add_up
 from tasks.runtime import Runtime
 from tasks.settle import apply_report, merged, with_all_trades
@@ -26,6 +27,9 @@ from tasks.track import TRADES_KEPT_MARGIN
 log = structlog.get_logger()
 
 SOURCE = "reconcile"
+
+#: Trades so near to the moment from which they were asked for are not compared: venues round their times.
+EDGE = timedelta(seconds=1)
 
 #: how a child that has ended is told in a report that is put together from its trades alone
 _AS_TOLD = {
@@ -48,6 +52,8 @@ class OrdersRead:
     booked: int = 0
     #: trades of orders that are not ours: what a stranger on the account moved
     foreign: list[Trade] = field(default_factory=list)
+    #: symbols of which our fills and the venue's trades of our orders lead to different positions
+    positions: list[PositionBreak] = field(default_factory=list)
     #: symbols of which something could not be followed: nothing is concluded of their assets
     unread: set[str] = field(default_factory=set)
 
@@ -60,10 +66,13 @@ def read_orders(runtime: Runtime, gateway: Gateway, symbols: Iterable[str], sinc
     seen = OrdersRead()
     for symbol in symbols:
         open_orders = gateway.open_orders(symbol)
-        trades = [] if since is None else gateway.trades_since(symbol, _shown_from(runtime, gateway, since))
+        shown_from = None if since is None else _shown_from(runtime, gateway, since)
+        trades = [] if shown_from is None else gateway.trades_since(symbol, shown_from)
         seen.open_orders += open_orders
         seen.trades += len(trades)
-        _follow_all(runtime, gateway, symbol, open_orders, trades, seen)
+        ours = _follow_all(runtime, gateway, symbol, open_orders, trades, seen)
+        if shown_from is not None:
+            _compare_position(runtime, gateway, symbol, shown_from + EDGE, trades, ours, seen)
         failpoint("reconcile.symbol.read")
     return seen
 
@@ -80,7 +89,8 @@ def _follow_all(
     open_orders: Sequence[OrderReport],
     trades: Sequence[Trade],
     seen: OrdersRead,
-) -> None:
+) -> frozenset[str]:
+    """Returns the venue's ids of the orders of ours that traded."""
     venue, account = gateway.venue, gateway.account
     by_order: dict[str, list[Trade]] = {}
     for trade in trades:
@@ -100,6 +110,36 @@ def _follow_all(
         own = by_order.get(child.venue_order_id or "", [])
         _follow_safely(runtime, gateway, child, shown, own, seen)
         seen.booked += sum(trade.venue_trade_id not in booked for trade in own)
+    return frozenset(venue_order_id for venue_order_id in traded if venue_order_id is not None)
+
+
+def _compare_position(
+    runtime: Runtime,
+    gateway: Gateway,
+    symbol: str,
+    since: datetime,
+    trades: Sequence[Trade],
+    ours: frozenset[str],
+    seen: OrdersRead,
+) -> None:
+    """A trade that is booked and that the venue shows no more, or shows with other figures, is a break."""
+    with read(runtime.engine) as conn:
+        booked = trades_booked(conn, gateway.venue, gateway.account, symbol, since)
+    known = {(one.venue_order_id, one.venue_trade_id) for one in booked}
+    told = [
+        trade
+        for trade in trades
+        if trade.traded_at >= since
+        and (trade.venue_order_id in ours or (trade.venue_order_id, trade.venue_trade_id) in known)
+    ]
+    found = position_break(symbol, _in_order(booked), _in_order(told))
+    if found is not None:
+        seen.positions.append(found)
+
+
+def _in_order(trades: Iterable[Trade | BookedTrade]) -> list[Traded]:
+    by_time = sorted(trades, key=lambda one: (one.traded_at, one.venue_order_id, one.venue_trade_id))
+    return [Traded(side=one.side, quantity=one.quantity, price=one.price) for one in by_time]
 
 
 def _follow_safely(

@@ -42,7 +42,7 @@ from tasks.outcomes import MovedOn
 from tasks.queues import VENUE
 from tasks.reads import note_failed_read
 from tasks.reconcile_act import act
-from tasks.reconcile_look import first_differences, first_orders, look_at
+from tasks.reconcile_look import first_seen, look_at
 from tasks.runtime import Runtime
 from tasks.step import step
 
@@ -134,7 +134,7 @@ def _second(runtime: Runtime, run: Run, seen: RunAccount, name: str, epoch: int)
             return MovedOn("another process has taken the account's lease")
         now = runtime.now()
         keep_look(conn, seen, 2, look.body(), at=now)
-        acted = act(conn, runtime, seen, run.scope, look, first_differences(first), first_orders(first), began_at)
+        acted = act(conn, runtime, seen, run.scope, look, first_seen(first), began_at)
         said = acted.sentence()
         if not move_account(conn, seen, AccountStage.DONE, now=now, message=said):
             raise Stale(f"{seen.venue}/{seen.account} of run {run.id}")  # nothing of this is kept

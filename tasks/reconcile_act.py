@@ -1,6 +1,6 @@
 """What stands in two looks becomes breaks; what is small is corrected, what is not stops the asset. One transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from accounting.reconciliation import BalanceSeen, Tolerance, judge, standing
 from accounting.reconciliation_orders import OrderBreak
+from accounting.reconciliation_positions import PositionBreak
 from failpoints import failpoint
 from models.clock import format_time
 from models.ids import break_id
@@ -26,7 +27,7 @@ from storage.ledger_corrections import (
 from storage.ledger_posting import Locked
 from storage.reconciliation_facts import assets_booked_since, motion
 from storage.reconciliations import RunAccount
-from tasks.reconcile_look import Look
+from tasks.reconcile_look import FirstSeen, Look
 from tasks.runtime import Runtime
 
 log = structlog.get_logger()
@@ -58,8 +59,7 @@ def act(
     seen: RunAccount,
     scope: RunScope,
     look: Look,
-    first_differences: dict[str, Decimal],
-    first_orders: set[tuple[str, Decimal | None, Decimal | None]],
+    first: FirstSeen,
     began_at: datetime,
 ) -> Acted:
     """Conclude from two looks; the caller holds the account's lease, and its transaction is this one's.
@@ -72,9 +72,13 @@ def act(
     found: set[str] = set()
     judged: set[str] = set()
     if scope is RunScope.FULL:
-        found, judged = _act_on_balances(conn, runtime, seen, look, first_differences, began_at, now, acted)
+        found, judged = _act_on_balances(conn, runtime, seen, look, first.differences, began_at, now, acted)
+        for position in look.positions:
+            if position.content in first.positions and set(position.symbol.split("/")) <= judged:
+                found.add(position.key)
+                _keep_position(conn, seen, position, now, acted)
     for one in look.orders:
-        if one.content in first_orders:
+        if one.content in first.orders:
             found.add(_key(one))
             _keep_order(conn, seen, one, now, acted)
     _close_gone(conn, seen, scope, look, found, judged, now, acted)
@@ -86,7 +90,7 @@ def _act_on_balances(
     runtime: Runtime,
     seen: RunAccount,
     look: Look,
-    first_differences: dict[str, Decimal],
+    first_differences: Mapping[str, Decimal],
     began_at: datetime,
     now: datetime,
     acted: Acted,
@@ -194,6 +198,33 @@ def _keep_order(conn: Connection, seen: RunAccount, one: OrderBreak, now: dateti
     _note_open(conn, seen, kept, now, acted)
 
 
+def _keep_position(conn: Connection, seen: RunAccount, one: PositionBreak, now: datetime, acted: Acted) -> None:
+    known = newest_break(conn, seen.venue, seen.account, one.key)
+    closed = known is not None and known.status in (BreakStatus.IGNORED, BreakStatus.ACCEPTED)
+    if known is not None and closed and known.difference == one.difference:
+        return  # a person has seen just this
+    base, quote = one.symbol.split("/")
+    finding = Finding(
+        id=break_id(seen.run_id, seen.venue, seen.account, one.key),
+        kind=BreakKind.POSITION,
+        venue=seen.venue,
+        account=seen.account,
+        key=one.key,
+        asset=base,
+        symbol=one.symbol,
+        ours=one.ours.quantity,
+        cached=None,
+        theirs=one.theirs.quantity,
+        difference=one.difference,
+        severity=one.severity,
+        action=one.action,
+        message=one.message,
+    )
+    frozen = (base, quote) if one.action is BreakAction.FREEZE else ()
+    kept = keep_finding(conn, seen.run_id, finding, BreakStatus.OPEN, frozen, by=BY_ITSELF, now=now)
+    _note_open(conn, seen, kept, now, acted)
+
+
 def _key(one: OrderBreak) -> str:
     return f"order:{one.key}"
 
@@ -230,22 +261,20 @@ def _close_gone(
     acted: Acted,
 ) -> None:
     """Breaks that stop nothing and that this run would have found end by themselves; the others wait for their person."""
-    second = {_key(one) for one in look.orders}
+    seen_again = _seen_again(look)
     for known in open_breaks_of(conn, seen.venue, seen.account):
-        if known.action is BreakAction.FREEZE or known.key in found:
-            continue
-        if (known.kind is BreakKind.BALANCE and known.asset in judged and known.asset not in _still(look)) or (
-            known.kind is BreakKind.ORDER and scope is RunScope.FULL and known.key not in second
-        ):
-            pass
-        else:
+        waits = known.action is BreakAction.FREEZE or known.key in found or known.key in seen_again
+        was_looked_for = scope is RunScope.FULL and (known.kind is BreakKind.ORDER or known.asset in judged)
+        if waits or not was_looked_for:
             continue
         close_break(conn, known, BreakStatus.GONE, by=BY_ITSELF, note=f"run {seen.run_id} did not find it", now=now)
         acted.gone += 1
 
 
-def _still(look: Look) -> Sequence[str]:
-    return [one.asset for one in look.balances if one.difference != 0]
+def _seen_again(look: Look) -> set[str]:
+    """Keys of what differs in the second look, whether it stood in both or not."""
+    differing = {one.asset for one in look.balances if one.difference != 0}
+    return differing | {_key(one) for one in look.orders} | {one.key for one in look.positions}
 
 
 def tolerance_of(runtime: Runtime, asset: str) -> Tolerance:

@@ -8,6 +8,7 @@ from typing import Any
 
 from accounting.reconciliation import BalanceSeen, differing, seen
 from accounting.reconciliation_orders import OrderBreak, order_breaks
+from accounting.reconciliation_positions import PositionBreak
 from exchanges.gateway import Gateway
 from failpoints import failpoint
 from models.clock import format_time
@@ -33,7 +34,7 @@ from tasks.runtime import Runtime
 OVERLAP = timedelta(hours=1)
 
 #: differences that a look keeps as evidence; where more differ the whole account is another one, and so many show it
-MOST_KEPT = 1_000
+MOST_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Look:
     #: by asset; empty in a comparison of orders alone
     balances: tuple[BalanceSeen, ...]
     orders: tuple[OrderBreak, ...]
+    positions: tuple[PositionBreak, ...]
     #: assets that requests of ours, or orders that could not be read, may have moved
     blurred: frozenset[str]
     #: what trades of orders that are not ours moved, by asset
@@ -69,13 +71,17 @@ class Look:
                 {"key": one.key, "ours": plain_or_none(one.ours), "theirs": plain_or_none(one.theirs)}
                 for one in self.orders[:MOST_KEPT]
             ],
+            "positions": [
+                {"key": key, "quantity": plain(quantity), "value": plain(value)}
+                for key, quantity, value in (one.content for one in self.positions)
+            ],
             "blurred": sorted(self.blurred),
             "strangers": dict(self.strangers),
             "strangers_from": format_time(self.strangers_from),
         }
 
 
-def first_differences(body: Mapping[str, Any]) -> dict[str, Decimal]:
+def _differences(body: Mapping[str, Any]) -> dict[str, Decimal]:
     """What the first look saw to differ, by asset: theirs - ours."""
     return {
         one["asset"]: BalanceSeen(
@@ -85,11 +91,33 @@ def first_differences(body: Mapping[str, Any]) -> dict[str, Decimal]:
     }
 
 
-def first_orders(body: Mapping[str, Any]) -> set[tuple[str, Decimal | None, Decimal | None]]:
+def _orders(body: Mapping[str, Any]) -> set[tuple[str, Decimal | None, Decimal | None]]:
     def number(value: str | None) -> Decimal | None:
         return None if value is None else Decimal(value)
 
     return {(one["key"], number(one["ours"]), number(one["theirs"])) for one in body["orders"]}
+
+
+def _positions(body: Mapping[str, Any]) -> set[tuple[str, Decimal, Decimal]]:
+    return {(one["key"], Decimal(one["quantity"]), Decimal(one["value"])) for one in body["positions"]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstSeen:
+    """What a first look saw to differ: only what the second sees the same stands."""
+
+    #: theirs - ours, by asset
+    differences: Mapping[str, Decimal]
+    orders: frozenset[tuple[str, Decimal | None, Decimal | None]]
+    positions: frozenset[tuple[str, Decimal, Decimal]]
+
+
+def first_seen(body: Mapping[str, Any]) -> FirstSeen:
+    return FirstSeen(
+        differences=_differences(body),
+        orders=frozenset(_orders(body)),
+        positions=frozenset(_positions(body)),
+    )
 
 
 def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
@@ -120,6 +148,7 @@ def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
         began_at=began_at,
         balances=tuple(seen(ours, cached_balances(runtime, venue, account), theirs)) if full else (),
         orders=tuple(one for one in orders if one.symbol not in orders_read.unread),
+        positions=tuple(one for one in orders_read.positions if one.symbol not in orders_read.unread),
         blurred=before.in_doubt | after.in_doubt | unread,
         strangers=strangers(trade for trade in orders_read.foreign if trade.traded_at >= told_from),
         strangers_from=told_from,

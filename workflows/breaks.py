@@ -41,12 +41,12 @@ class InMotion(Conflict):
 def accept(runtime: Runtime, break_id: str, *, by: str, note: str) -> tuple[Break, bool]:
     """The venue is right: our books become what it said. Returns the break, and whether this call closed it.
 
-    Of an order nothing is posted: it says that a person has dealt with it.
+    Of an order or a position nothing is posted: it says that a person has dealt with it.
     """
 
     def work(conn: Connection, found: Break) -> None:
         now = runtime.now()
-        if found.kind is BreakKind.ORDER or not found.difference:
+        if found.kind is not BreakKind.BALANCE or not found.difference:
             return
         asset, locked = _still(conn, runtime, found)
         reason = note or "accepted: the venue is right"
@@ -66,9 +66,10 @@ def post(runtime: Runtime, break_id: str, amount: Decimal, *, by: str, reason: s
     """
 
     def work(conn: Connection, found: Break) -> None:
-        if found.kind is BreakKind.ORDER:
+        if found.kind is not BreakKind.BALANCE:
+            what = "an order" if found.kind is BreakKind.ORDER else "a position"
             raise Conflict(
-                f"break {break_id} is of an order: accept or ignore it, and post to the break of the asset's balance"
+                f"break {break_id} is of {what}: accept or ignore it, and post to the break of the asset's balance"
             )
         asset, locked = _still(conn, runtime, found)
         available = locked[AccountRef(asset, AccountKind.AVAILABLE)].balance

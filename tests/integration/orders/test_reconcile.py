@@ -354,3 +354,23 @@ def test_a_night_has_one_run_however_many_beats_there_are(booked: Desk) -> None:
 
     assert said[0].startswith("run ")
     assert said[1].endswith("has its run already")
+
+
+def test_a_trade_that_the_venue_takes_back_is_a_break_of_the_position(
+    booked: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway: Any = booked.runtime.gateways.get("paper", "main")
+    shown = gateway.trades_since
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway, "trades_since", lambda *given: shown(*given)[:-1])
+        breaks = found(booked, reconcile(booked))
+
+    one = breaks["position:BTC/USDT"]
+    assert (one.kind, one.severity, one.action, one.asset) == ("position", "critical", "freeze", "BTC")
+    assert one.difference is not None
+    assert one.difference < 0
+    assert {freeze.asset for freeze in frozen(booked)} == {"BTC", "USDT"}
+    closed, _ = decisions.accept(booked.runtime, one.id, by="ana", note="busted by the venue")
+    assert (closed.status, frozen(booked)) == ("accepted", [])
+    booked.assert_books_match()
