@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ class Venue:
     """What a gateway says of an account without orders."""
 
     venue, account = "paper", "main"
+    capabilities = SimpleNamespace(tells_movements=False, trades_kept=None)
 
     def __init__(self) -> None:
         self.held = {f"A{number:05}": Decimal(1000 + number) for number in range(POSITIONS)}

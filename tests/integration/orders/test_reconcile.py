@@ -374,3 +374,26 @@ def test_a_trade_that_the_venue_takes_back_is_a_break_of_the_position(
     closed, _ = decisions.accept(booked.runtime, one.id, by="ana", note="busted by the venue")
     assert (closed.status, frozen(booked)) == ("accepted", [])
     booked.assert_books_match()
+
+
+def test_a_deposit_that_the_venue_lists_is_booked_and_no_break(booked: Desk) -> None:
+    before = available(booked, "BTC")
+    booked.venue.movement("main", "deposit", "BTC", "7")
+
+    assert found(booked, reconcile(booked)) == {}
+    assert available(booked, "BTC") == before + 7
+    booked.assert_books_match()
+
+
+def test_a_deposit_that_is_listed_after_it_was_accepted_is_not_booked_again(booked: Desk) -> None:
+    pending = booked.venue.movement("main", "deposit", "BTC", "7", status="pending", moves=False)
+    credit(booked, "BTC", "7")
+    (one,) = found(booked, reconcile(booked)).values()
+    decisions.accept(booked.runtime, one.id, by="ana", note="")
+    before = available(booked, "BTC")
+
+    booked.venue.end_movement(pending, "done")
+    again = found(booked, reconcile(booked))
+
+    assert (again, available(booked, "BTC")) == ({}, before)
+    booked.assert_books_match()
