@@ -75,6 +75,18 @@ def test_a_move_is_told_after_as_many_points_as_must_persist() -> None:
     assert (told.first_at, told.last_at) == (NOW + timedelta(minutes=20), NOW + timedelta(minutes=31))
 
 
+def test_a_single_point_is_never_enough_however_far_it_is_and_however_little_must_persist() -> None:
+    hasty = Policy(tolerance=Decimal(1), training=20, persistence=1)
+
+    assert found([*USUAL, Decimal(10_000), *[Decimal(10)] * 20], hasty) == []
+
+
+def test_a_level_within_the_tolerance_is_not_told_though_some_points_are_beyond_it() -> None:
+    nearly = [Decimal("10.9"), Decimal("10.9"), Decimal("11.05")] * 20
+
+    assert found([*USUAL, *nearly]) == []
+
+
 def test_after_a_finding_the_new_level_is_learned_and_the_way_back_is_told_too() -> None:
     up_and_back = [*USUAL, *[Decimal(15)] * 60, *[Decimal(10)] * 60]
 
