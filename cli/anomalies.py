@@ -45,7 +45,7 @@ def _row(item: dict[str, Any]) -> list[Any]:
 
 @anomalies.command("series")
 def list_series(*, output_json: Json = False) -> None:
-    """Every watched series: what is usual for it, and how far its sums stand (a sum over 15 is an anomaly to be)."""
+    """Every watched series: what is usual for it, and how far its sums stand."""
     answer = connect().get("/v1/anomalies/series")
     if output_json:
         as_json(answer)
