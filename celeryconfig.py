@@ -140,6 +140,7 @@ RELAY_EVERY_S = 5.0
 REFRESH_EVERY_S = 300.0
 MEASURE_EVERY_S = 60.0
 CLEANUP_EVERY_S = 3600.0
+EXAMINE_EVERY_S = 3600.0
 RESTORED_EVERY_S = 5.0  # how soon sending goes on after a restore
 SEAL_EVERY_S = 5.0
 MOVEMENTS_EVERY_S = 900.0
@@ -160,6 +161,7 @@ beat_schedule = {
     "read what the market did while orders worked": _every("orders.measure", MEASURE_EVERY_S),
     "finish a restore": _every("orders.finish_restore", RESTORED_EVERY_S),
     "see whether fees, slippage and delays have moved": _every("orders.watch_series", WATCH_SERIES_EVERY_S),
+    "look at the database's file": _every("storage.examine", EXAMINE_EVERY_S),
     "forget what is no longer needed": _every("storage.cleanup", CLEANUP_EVERY_S),
     "book what came in and left at the venues": _every("venues.movements_all", MOVEMENTS_EVERY_S),
     "seal what was posted": _every("ledger.seal", SEAL_EVERY_S),

@@ -1,14 +1,18 @@
-"""Backup: the nightly copy of the database, and an alert where it can't be made."""
+"""Backup: the nightly copy of the database, an hourly look at its file, and an alert where either goes wrong."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import structlog
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.alerts import Severity, record_alert
+from storage.backup.damage import damage_of
 from storage.backup.errors import BackupError, Corrupt
 from storage.backup.make import make_backup
 from storage.engine import write
+from storage.journal.keeper import journal_bytes
 from tasks.runtime import Runtime
 from tasks.step import step
 
@@ -16,6 +20,9 @@ log = structlog.get_logger()
 
 #: Seconds that a backup may take: ten thousand times what a small one does, and far under a day.
 LONGEST_S = 3_600
+
+#: A journal larger than this is begun anew before its night: replaying it would take minutes.
+JOURNAL_BYTES = 1 << 30
 
 
 def backup(runtime: Runtime) -> str:
@@ -36,6 +43,27 @@ def backup(runtime: Runtime) -> str:
     return f"{made.backup.name}: {made.manifest.bytes} bytes; {len(made.removed)} older ones removed"
 
 
+def examine(runtime: Runtime) -> str:
+    """A look at a SQLite file while it is in use; a journal that has grown large gets a new backup to begin from."""
+    url = make_url(runtime.settings.database_url)
+    if url.get_backend_name() != "sqlite":
+        return "PostgreSQL looks after its own pages"
+    path = Path(str(url.database))
+    damage = damage_of(path)
+    if damage is not None:
+        return _alert(
+            runtime,
+            Corrupt(
+                f"the database {path} is damaged: {damage}. Stop `steadfill up` and start it again: it sets the file aside and "
+                "restores the newest backup and the journal. Nothing is repaired while it runs."
+            ),
+        )
+    size = journal_bytes(runtime.engine, path)
+    if size > JOURNAL_BYTES:
+        return f"a journal of {size} bytes: {backup(runtime)}"
+    return f"sound; a journal of {size} bytes"
+
+
 def _alert(runtime: Runtime, error: BackupError) -> str:
     damaged = isinstance(error, Corrupt)
     kind = "DATABASE_CORRUPT" if damaged else "BACKUP_FAILED"
@@ -45,9 +73,11 @@ def _alert(runtime: Runtime, error: BackupError) -> str:
         record_alert(
             conn, f"backup:{kind}", kind=kind, severity=severity, message=str(error), detail={}, now=runtime.now()
         )
-    return f"no backup: {error}"
+    return f"{kind}: {error}"
 
 
 backup_task = step("storage.backup")(backup)
-backup_task.soft_time_limit = LONGEST_S
-backup_task.time_limit = LONGEST_S + 60
+examine_task = step("storage.examine")(examine)
+for task in (backup_task, examine_task):
+    task.soft_time_limit = LONGEST_S
+    task.time_limit = LONGEST_S + 60

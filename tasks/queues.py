@@ -38,6 +38,7 @@ ROUTES = {
     "storage.cleanup": HOUSEKEEPING,
     "orders.watch_series": HOUSEKEEPING,
     "storage.backup": HOUSEKEEPING,
+    "storage.examine": HOUSEKEEPING,
     "orders.finish_restore": HOUSEKEEPING,
     "ledger.seal": HOUSEKEEPING,
     "venues.movements": VENUE,

@@ -41,11 +41,18 @@ def damage_of(path: Path) -> str | None:
 
 
 def _behind_its_journal(connection: sqlite3.Connection, path: Path) -> str | None:
-    """A commit is in the journal before it is done. Two that the database lacks were committed once, and are gone."""
-    head = read_head(connection)
+    """A commit is in the journal before it is done. Two that the database lacks were committed once, and are gone.
+
+    Under the write lock: nobody is between a record and its commit.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        head = read_head(connection)
+        last = None if head is None else last_record(segment_path(path, head.chain, head.segment))
+    finally:
+        connection.execute("ROLLBACK")
     if head is None:
         return None
-    last = last_record(segment_path(path, head.chain, head.segment))
     if last is None or last.seq <= head.seq or last.previous == head.digest:
         return None
     return f"it ends at transaction {head.seq} of its journal, which has {last.seq}"

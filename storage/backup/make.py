@@ -23,6 +23,7 @@ from storage.backup.checks import assert_sound, frozen, row_counts
 from storage.backup.errors import BackupError
 from storage.backup.folder import PARTIAL, Kept, name_of
 from storage.backup.manifest import Manifest
+from storage.backup.rotation import ALWAYS_KEPT
 from storage.engine import make_engine, read
 from storage.journal import keeper
 from storage.journal.files import remove_unneeded
@@ -143,7 +144,7 @@ def _next_segment(database: URL, folder: Path) -> None:
     finally:
         engine.dispose()
     needed: dict[str, int] = {}
-    for one in folders.kept(folder)[-2:]:
+    for one in folders.kept(folder)[-ALWAYS_KEPT:]:
         head = manifests.read(one.path).journal
         if head is not None:
             needed[head["chain"]] = min(needed.get(head["chain"], head["segment"]), head["segment"])
