@@ -33,10 +33,14 @@ from api.streams import read_streams
 from api.traffic_metrics import read_traffic
 from api.work import Work
 from storage.events import news
+from tasks.hot_books import HotBooksThread
 from tasks.runtime import Runtime
 from telemetry.metrics import ApiMetrics, StateCollector
 from telemetry.release import release
 from workflows.publisher import close_publisher
+
+#: seconds that the last copy of the books gets when the process ends
+HOT_BOOKS_END_S = 3.0
 
 
 def create_app(runtime_factory: Callable[[], Runtime]) -> FastAPI:
@@ -46,8 +50,12 @@ def create_app(runtime_factory: Callable[[], Runtime]) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runtime = runtime_factory()
         app.state.context = context = make_context(runtime)
+        hot_books = HotBooksThread(runtime)
+        hot_books.start()
         yield
+        hot_books.stop()
         context.work.close()
+        hot_books.join(HOT_BOOKS_END_S)
         close_publisher()
         runtime.close()
 
@@ -88,7 +96,7 @@ def make_context(runtime: Runtime) -> Context:
     api_metrics = ApiMetrics()
     # Made here, in one thread: two requests at once would make two engines and two caches.
     engine = runtime.engine
-    for made in ("instruments", "request_defaults", "accounts", "shared_traffic", "shared_shown"):
+    for made in ("instruments", "request_defaults", "accounts", "shared_traffic", "shared_shown", "hot_copies"):
         getattr(runtime, made)
     api_metrics.registry.register(StateCollector(partial(read_gauges, engine)))
     api_metrics.registry.register(StateCollector(partial(read_instrument_ages, runtime)))

@@ -25,7 +25,7 @@ EVENTS_PARAMETERS = ("after", "limit", "wait_s")
 MESSAGES_PARAMETERS = ("status", "task", "queue", "order", "limit")
 DEAD_LETTERS_PARAMETERS = ("status", "code", "order", "before", "limit")
 MARKET_PARAMETERS = ("venue", "account", "symbol")
-POSITIONS_PARAMETERS = ("venue", "account", "asset", "cost_asset", "strategy", "at", "method", "fees", "by")
+POSITIONS_PARAMETERS = ("venue", "account", "asset", "cost_asset", "strategy", "at", "method", "fees", "by", "source")
 ANOMALIES_PARAMETERS = ("kind", "venue", "account", "since", "limit")
 DECISION_FIELDS = ("note", "by")
 HALT_FIELDS = ("venue", "account", "reason", "cancel")
@@ -298,6 +298,12 @@ POSITIONS = _route(
             "fees", "fees in the cost asset: in cost and profit, or beside; as configured", enum=["included", "apart"]
         ),
         _query("by", "what sums are split by, of venue, account and strategy, with commas", default="venue,account"),
+        _query(
+            "source",
+            "hot: the copy of a venue account, where there is one",
+            enum=["database", "hot"],
+            default="database",
+        ),
     ),
 )
 HALT = _route(

@@ -60,7 +60,11 @@ class Holding(_Shape):
 
 class Positions(_Shape):
     items: list[Position]
-    holdings: list[Holding] | None = Field(description="null with `at`, `strategy` or `cost_asset`")
+    holdings: list[Holding] | None = Field(description="null with `at`, `strategy` or `cost_asset`, and of the copy")
     method: Literal["average", "fifo"]
     fees: Literal["included", "apart"]
     at: Time | None
+    source: Literal["database", "hot"] = Field(description="where it was read: a copy is never the truth")
+    age_s: float | None = Field(
+        description="of a copy: seconds since all of it was last compared with the database; what moves is copied within a second"
+    )

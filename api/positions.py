@@ -26,8 +26,11 @@ async def list_positions(request: Request) -> Response:
     at, by = query.time("at"), _by(query)
     method = query.one_of("method", tuple(Method)) or configured.method
     fees = query.one_of("fees", tuple(FeesIn)) or configured.fees
+    source = query.one_of("source", ("database", "hot"))
+    if source == "hot" and (wanted.venue is None or wanted.account is None or at is not None):
+        query.refuse("source", "hot is a copy per venue account and of now: it takes venue and account, and no time")
     query.finish()
-    asked = PositionQuery(wanted=wanted, at=at, method=Method(method), fees=FeesIn(fees), by=by)
+    asked = PositionQuery(wanted=wanted, at=at, method=Method(method), fees=FeesIn(fees), by=by, hot=source == "hot")
     return JsonResponse(await context.work.run(lambda: positions_document(context.runtime, asked)))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool
 
 from failpoints import failpoint
-from storage import sqlite
+from storage import sqlite, touched
 from storage.failures import is_conflict, is_unavailable
 from storage.journal.writer import Journal
 from storage.now import database_time, db_now
@@ -79,12 +79,15 @@ def make_engine(
 def write(engine: Engine) -> Iterator[Connection]:
     """A transaction that commits at the end of the block and rolls back on an exception (SQLite: BEGIN IMMEDIATE)."""
     with engine.begin() as connection:
+        touched.forget(connection)
         yield connection
         failpoint("storage.committing")
+        moved = touched.taken(connection)
     journal = _journals.get(engine)
     if journal is not None:
         journal.settle()
     failpoint("storage.committed")
+    touched.tell(engine, moved)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from models.vocabulary import Mode
 from storage.order_tables import order_tags
 from storage.position_rows import position_of, state_values
 from storage.position_tables import STRATEGY_TAG, position_changes, positions
+from storage.touched import TouchedPosition, touch
 
 #: lots that one look reads: a sale that closes more of them looks again
 LOTS_A_LOOK = 50
@@ -50,6 +51,7 @@ def move_position(
     conn.execute(
         _CHANGE, {"position_id": position_id, "entry_id": entry_id, **times, **state_values(change)}
     )  # the guards move the position's number
+    touch(conn, TouchedPosition(fill.venue, fill.account, fill.base, fill.quote, standing.strategy))
 
 
 def lots_after(conn: Connection, position_id: int, number: int) -> Iterator[Lot]:

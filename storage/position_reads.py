@@ -30,6 +30,8 @@ class HeldPosition:
     key: PositionKey
     mode: Mode
     position: Position
+    #: the ledger's entry of its last change: rises with each
+    entry_id: int
     #: when its last change was booked
     booked_at: datetime
     #: when that fill traded, by the venue
@@ -75,6 +77,7 @@ def _held(row: Row[Any]) -> HeldPosition:
         ),
         mode=row.mode,
         position=position_of(row),
+        entry_id=row.entry_id,
         booked_at=row.at,
         traded_at=row.traded_at,
     )
@@ -85,11 +88,7 @@ _KEY = tuple_(*_KEY_COLUMNS)
 _SHOWN = (
     *_KEY_COLUMNS,
     positions.c.mode,
-    *(
-        column
-        for column in position_changes.c
-        if column.name not in ("position_id", "entry_id") and not column.name.startswith("lot_")
-    ),
+    *(column for column in position_changes.c if column.name != "position_id" and not column.name.startswith("lot_")),
 )
 _NOW = (
     select(*_SHOWN)

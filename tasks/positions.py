@@ -17,6 +17,7 @@ from models.money import EXACT, ZERO, add, multiply, plain, plain_or_none, subtr
 from storage.engine import read
 from storage.ledger_reads import owned_of
 from storage.position_reads import HeldPosition, PositionFilter, read_positions
+from tasks.hot_books import hot_positions
 from tasks.runtime import Runtime
 
 #: what positions may be summed by, beside asset, cost asset and mode, which never mix
@@ -38,6 +39,8 @@ class PositionQuery:
     fees: FeesIn
     #: of DIMENSIONS
     by: Sequence[str] = DEFAULT_BY
+    #: read the hot copy of the wanted venue account where there is one; the database where there is not
+    hot: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +83,15 @@ class Prices:
 
 def positions_document(runtime: Runtime, query: PositionQuery) -> dict[str, Any]:
     """What ``GET /v1/positions`` answers."""
-    with read(runtime.engine, snapshot=True) as conn:
-        held = read_positions(conn, query.wanted, at=query.at)
-        holdings = _holdings(conn, query, held)
+    copied = _hot(runtime, query) if query.hot else None
+    age_s: float | None = None
+    holdings: list[dict[str, Any]] | None = None
+    if copied is not None:
+        held, age_s = copied
+    else:
+        with read(runtime.engine, snapshot=True) as conn:
+            held = read_positions(conn, query.wanted, at=query.at)
+            holdings = _holdings(conn, query, held)
     prices = Prices(runtime)
     if query.at is None:
         prices.learn(_symbols(held))
@@ -92,7 +101,21 @@ def positions_document(runtime: Runtime, query: PositionQuery) -> dict[str, Any]
         "method": query.method.value,
         "fees": query.fees.value,
         "at": format_time(query.at) if query.at is not None else None,
+        "source": "database" if copied is None else "hot",
+        "age_s": age_s,
     }
+
+
+def _hot(runtime: Runtime, query: PositionQuery) -> tuple[list[HeldPosition], float] | None:
+    wanted = query.wanted
+    if query.at is not None or wanted.venue is None or wanted.account is None:
+        return None
+    copy = hot_positions(runtime, wanted.venue, wanted.account)
+    if copy is None:
+        return None
+    names = ("asset", "cost_asset", "strategy")
+    held = [one for one in copy[0] if all(getattr(wanted, name) in (None, getattr(one.key, name)) for name in names)]
+    return sorted(held, key=lambda one: one.key), copy[1]
 
 
 def _grouped(held: Sequence[HeldPosition], by: Sequence[str]) -> list[list[HeldPosition]]:

@@ -28,6 +28,7 @@ from storage.reconciliation_facts import (
 )
 from storage.reconciliations import last_full_run
 from tasks.back_fill import OrdersRead, read_orders, strangers
+from tasks.hot_books import hot_balances
 from tasks.runtime import Runtime
 
 #: Trades are read again this far back, since venues may show them late.
@@ -162,9 +163,10 @@ def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
     )
 
 
-def cached_balances(runtime: Runtime, venue: str, account: str) -> Mapping[str, Decimal] | None:  # noqa: ARG001
-    """Totals of the hot copy; None where this deployment has none."""
-    return None
+def cached_balances(runtime: Runtime, venue: str, account: str) -> Mapping[str, Decimal] | None:
+    """Totals of the hot copy; None where there is none now. Shown beside a difference, never judged by."""
+    copy = hot_balances(runtime, venue, account)
+    return None if copy is None else {balance.asset: balance.total for balance in copy[0]}
 
 
 def _compare_orders(

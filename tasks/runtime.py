@@ -21,6 +21,7 @@ from models.retry import RetryPolicy, Trouble, policies
 from settings import KeyPair, Settings, VenueSettings, load_settings
 from storage.dry_run import DatabaseDryRuns
 from storage.engine import database_time, make_engine, read
+from storage.hot_copies import HotCopies, ProcessHotCopies, RedisHotCopies
 from storage.instruments import DatabaseInstruments
 from storage.redis_reservations import reservations_client
 from storage.redis_shown import RedisShown
@@ -92,6 +93,12 @@ class Runtime:
         return RedisShown(reservations_client(url)) if url is not None else None
 
     @cached_property
+    def hot_copies(self) -> HotCopies:
+        """Of positions and balances, for fast reads; within this process where the deployment has no Redis."""
+        url = self.settings.redis_client_url
+        return RedisHotCopies(reservations_client(url)) if url is not None else ProcessHotCopies()
+
+    @cached_property
     def retry_policies(self) -> Mapping[Trouble, RetryPolicy]:
         execution = self.settings.execution
         return policies(execution.max_retries, execution.retry_base_ms / 1000, execution.retry_max_ms / 1000)
@@ -135,7 +142,7 @@ class Runtime:
         """Let go of what was opened."""
         if "gateways" in self.__dict__:
             self.gateways.close()
-        for shared in (self.__dict__.get("shared_traffic"), self.__dict__.get("shared_shown")):
+        for shared in map(self.__dict__.get, ("shared_traffic", "shared_shown", "hot_copies")):
             if shared is not None:
                 shared.close()
         if "engine" in self.__dict__:

@@ -20,6 +20,7 @@ from celery.signals import (
 )
 
 from tasks.app import app
+from tasks.hot_books import HotBooksThread
 from tasks.queues import HOUSEKEEPING, URGENT
 from tasks.rescue import RescueThread
 from tasks.runtime import get_runtime
@@ -51,7 +52,7 @@ THREADS_END_S = 3.0
 _on_prefork = False
 _relays: list[RelayThread] = []
 _rescuers: list[RescueThread] = []
-_tellers: list[TrafficThread] = []
+_tellers: list[TrafficThread | HotBooksThread] = []
 
 
 @setup_logging.connect
@@ -142,7 +143,7 @@ def _stop(sender: Any = None, **_: Any) -> None:
 @atexit.register
 def _stop_threads() -> None:
     """Let them end what they are at: what a relay has claimed others leave alone for seconds."""
-    threads: list[RelayThread | RescueThread | TrafficThread] = [*_relays, *_rescuers, *_tellers]
+    threads: list[RelayThread | RescueThread | TrafficThread | HotBooksThread] = [*_relays, *_rescuers, *_tellers]
     for thread in threads:
         thread.stop()
     for thread in threads:
@@ -163,9 +164,9 @@ def _start_rescue() -> None:
 
 
 def _start_telling() -> None:
-    teller = TrafficThread(get_runtime())
-    teller.start()
-    _tellers.append(teller)
+    for teller in (TrafficThread(get_runtime()), HotBooksThread(get_runtime())):
+        teller.start()
+        _tellers.append(teller)
 
 
 def _start_relay() -> None:

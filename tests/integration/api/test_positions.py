@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,13 +16,17 @@ from models.clock import format_time
 from models.reports import Quote, VenueBalance
 from models.shown_codec import shown_to_dict
 from models.vocabulary import Mode
+from settings import load_settings
 from storage.engine import write
 from storage.ledger import open_venue_account
 from storage.redis_reservations import reservations_client
 from storage.redis_shown import RedisShown
+from tasks.hot_books import copy_everything
+from tasks.runtime import Runtime
 from tests.integration.api.conftest import Api, StartApi
 from tests.support.order_values import NOW
 from tests.support.position_books import PositionBooks
+from tests.support.servers.redis import RedisServer
 
 pytestmark = [pytest.mark.integration, pytest.mark.redis]
 
@@ -28,19 +34,22 @@ AN_HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
-def api(request: pytest.FixtureRequest, start_api: StartApi) -> Iterator[Api]:
+def api(request: pytest.FixtureRequest, start_api: StartApi) -> Api:
     """One API on SQLite and Redis; each test trades at an account of its own."""
-    redis = request.getfixturevalue("redis_server")
-    running = start_api(STEADFILL_BROKER_URL=redis.url)
-    client = reservations_client(redis.url)
-    shown = RedisShown(client)
-    for symbol, bid, ask in (("BTC/USDT", "199", "201"), ("BNB/USDT", "599", "601")):
-        quote = Quote(symbol=symbol, bid=Decimal(bid), ask=Decimal(ask), at=datetime.now(UTC))
-        for account in ("priced", "mixed"):
-            shown.save("paper", account, f"quote:{symbol}", shown_to_dict(quote), age_s=5.0)
-    yield running
-    for account in ("priced", "mixed"):
-        client.delete(f"steadfill.shown:paper:{account}")
+    return start_api(STEADFILL_BROKER_URL=request.getfixturevalue("redis_server").url)
+
+
+@pytest.fixture
+def show_prices(redis_server: RedisServer) -> Iterator[Callable[[str], None]]:
+    """``show_prices(account)``: its venue shows 200 for BTC and 600 for BNB, five seconds ago."""
+    client = reservations_client(redis_server.url)
+
+    def show(account: str) -> None:
+        for symbol, bid, ask in (("BTC/USDT", "199", "201"), ("BNB/USDT", "599", "601")):
+            quote = Quote(symbol=symbol, bid=Decimal(bid), ask=Decimal(ask), at=datetime.now(UTC))
+            RedisShown(client).save("paper", account, f"quote:{symbol}", shown_to_dict(quote), age_s=5.0)
+
+    yield show
     client.close()
 
 
@@ -62,7 +71,8 @@ def only(answer: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
-def test_what_was_bought_and_sold_with_its_profit_and_its_price(api: Api) -> None:
+def test_what_was_bought_and_sold_with_its_profit_and_its_price(api: Api, show_prices: Callable[[str], None]) -> None:
+    show_prices("priced")
     books = PositionBooks(api.engine)
     with write(api.engine) as conn:
         found = [VenueBalance(asset="BTC", free=Decimal(10), used=Decimal(0))]
@@ -126,7 +136,8 @@ def test_without_a_price_nothing_is_guessed(api: Api) -> None:
     assert item["fees_apart"] == [{"asset": "BNB", "amount": "1", "value": None}]
 
 
-def test_strategies_are_summed_unless_they_are_asked_for(api: Api) -> None:
+def test_strategies_are_summed_unless_they_are_asked_for(api: Api, show_prices: Callable[[str], None]) -> None:
+    show_prices("mixed")
     books = PositionBooks(api.engine)
     books.buy("1", "100", account="mixed", strategy="a")
     books.buy("3", "120", account="mixed", strategy="b")
@@ -144,6 +155,32 @@ def test_strategies_are_summed_unless_they_are_asked_for(api: Api) -> None:
     assert "ask by strategy" in summed["note"]
     (short, *_) = asked(api, account="mixed", by="strategy")["items"]
     assert "whose cost is not known" in short["note"]
+
+
+def test_the_hot_copy_says_what_it_is_and_the_database_answers_where_there_is_none(
+    api: Api, redis_server: RedisServer
+) -> None:
+    books = PositionBooks(api.engine)
+    books.buy("2", "100", fee="1", account="copied")
+    never_copied = asked(api, venue="paper", account="nobody", source="hot")
+    environ = {
+        "STEADFILL_CONFIG": os.devnull,
+        "STEADFILL_HOME": str(Path(api.engine.url.database or "").parent),
+        "STEADFILL_BROKER_URL": redis_server.url,
+        "STEADFILL_DATABASE_URL": str(api.engine.url),
+    }
+    runtime = Runtime(load_settings(environ))
+    copy_everything(runtime)
+    runtime.close()
+
+    hot, true = (asked(api, venue="paper", account="copied", source=source) for source in ("hot", "database"))
+
+    assert (never_copied["source"], never_copied["age_s"], never_copied["items"]) == ("database", None, [])
+    assert (hot["source"], true["source"], true["age_s"]) == ("hot", "database", None)
+    assert hot["age_s"] >= 0
+    assert hot["items"] == true["items"] != []
+    assert asked(api, venue="paper", account="copied", asset="ETH", source="hot")["items"] == []
+    assert api.client.get("/v1/positions", params={"source": "hot"}).status_code == 422
 
 
 def test_dry_runs_stand_apart(api: Api) -> None:
