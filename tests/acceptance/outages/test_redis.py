@@ -21,6 +21,10 @@ def broker_state(site: Site) -> str:
     return str(health.json()["components"]["broker"]["status"])
 
 
+def shows(site: Site, state: str) -> None:
+    eventually(lambda: broker_state(site) == state, within_s=PATIENCE_S, describe=f"health calls the broker {state}")
+
+
 def test_redis_forgets_everything_while_orders_are_in_every_step(site: Site):
     load = Load(site, 40)
     with load.running(), redis.Redis.from_url(site.redis.url) as connection:
@@ -39,16 +43,16 @@ def test_network_to_redis_is_cut_and_swallows_everything(site: Site):
         site.to_broker.hold(requests=False)
         load.until_taken(20)
         pause.wait(2.0)  # what hangs is not only a moment late
-        assert broker_state(site) == "degraded"
+        shows(site, "degraded")
         site.to_broker.cut()
         site.to_broker.heal()
         load.until_taken(25)
         site.to_broker.refuse()
         load.until_taken(35)
-        assert broker_state(site) == "degraded"
+        shows(site, "degraded")
         site.to_broker.heal()
     site.assert_whole()
-    eventually(lambda: broker_state(site) == "ok", within_s=PATIENCE_S, describe="health sees the broker again")
+    shows(site, "ok")
 
 
 def test_redis_that_is_full_takes_nothing_and_orders_wait_in_the_database(site: Site):

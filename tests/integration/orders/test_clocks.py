@@ -45,12 +45,13 @@ def test_what_waits_to_be_published_goes_out_although_the_clock_was_set_back(des
 
 
 def test_what_is_planned_for_later_waits_for_its_time(desk: Desk) -> None:
+    before = desk.runtime.now() - timedelta(seconds=5)
     desk.place()
     with write(desk.engine) as conn:
         conn.execute(orders.update().values(rescue_at=desk.runtime.now() + timedelta(hours=1)))
         rows = desk.waiting()
     with read(desk.engine) as conn:
-        assert not anything_due(conn, desk.runtime.now() - timedelta(seconds=5))
+        assert not anything_due(conn, before)
 
     assert rescue(desk.runtime) == "nothing stands"
     assert desk.waiting() == rows
