@@ -24,8 +24,7 @@ from tasks.rescue import rescue
 from tasks.settle import settle
 from tasks.validate import validate
 from tasks.withdraw import withdraw, withdraw_child
-from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
-from tests.integration.orders.test_amend import (
+from tests.integration.orders.amending import (
     AMEND,
     CANCEL_AND_SEND,
     FAR,
@@ -38,7 +37,10 @@ from tests.integration.orders.test_amend import (
     proves_soon,
     trade,
 )
-from tests.integration.orders.test_steps import WIDE_WINDOW
+from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
+from tests.integration.orders.in_doubt import (
+    WIDE_WINDOW,
+)
 from tests.support.runtime import Desk, forgetful
 
 pytestmark = [ON_SQLITE]
