@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mutants.cells import CLAIM_SCHEDULES, GATEWAY, PROOF_SCHEDULES, UNANSWERED
+from tests.mutants.cells import (
+    CLAIM_SCHEDULES,
+    GATEWAY_REFUSALS,
+    GATEWAY_SILENCES,
+    PROOF_SCHEDULES,
+    UNANSWERED,
+)
 from tests.mutants.mutant import Cell, Edit, Mutant
 
 FILLED_AT_ONCE = f"{PROOF_SCHEDULES}test_an_order_that_filled_at_once_and_whose_answer_proves_nothing_is_one_order"
@@ -204,7 +210,7 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{GATEWAY}test_a_look_that_fails_raises_instead_of_finding_nothing",
+                test=f"{GATEWAY_SILENCES}test_a_look_that_fails_raises_instead_of_finding_nothing",
                 sees="a broken look ends without an error",
             ),
         ),
@@ -222,7 +228,7 @@ PROOFS = (
         cells=(
             Cell(test=f"{FILLED_AT_ONCE}[a 5xx-sqlite]", sees="REJECTED, and filled at the venue"),
             Cell(
-                test=f"{GATEWAY}test_a_create_without_an_answer_is_ambiguous_and_a_look_tells[5xx after]",
+                test=f"{GATEWAY_SILENCES}test_a_create_without_an_answer_is_ambiguous_and_a_look_tells[5xx after]",
                 sees="the evidence is not AMBIGUOUS",
             ),
         ),
@@ -240,7 +246,7 @@ PROOFS = (
         cells=(
             Cell(test=f"{FILLED_AT_ONCE}[no id-sqlite]", sees="REJECTED, and filled at the venue"),
             Cell(
-                test=f"{GATEWAY}test_a_create_without_an_answer_is_ambiguous_and_a_look_tells[without an id]",
+                test=f"{GATEWAY_SILENCES}test_a_create_without_an_answer_is_ambiguous_and_a_look_tells[without an id]",
                 sees="the evidence is not AMBIGUOUS",
             ),
         ),
@@ -260,7 +266,10 @@ PROOFS = (
                 test=f"{PROOF_SCHEDULES}test_a_copy_that_is_refused_as_a_duplicate_is_the_order_itself[sqlite]",
                 sees="REJECTED, and resting at the venue",
             ),
-            Cell(test=f"{GATEWAY}test_an_open_client_id_again_is_a_duplicate", sees="the evidence is not DUPLICATE"),
+            Cell(
+                test=f"{GATEWAY_REFUSALS}test_an_open_client_id_again_is_a_duplicate",
+                sees="the evidence is not DUPLICATE",
+            ),
         ),
     ),
     Mutant(

@@ -1,7 +1,7 @@
 """The built-in venue itself, behind the suite's own server so that it goes wrong in the same ways as the others.
 
 Everything is the venue's own from the reading of a request to its answer; only its HTTP layer is not, which
-``test_gateway_contract.py`` proves on a real process.
+``tests/contract/gateway`` proves on a real process.
 """
 
 from __future__ import annotations
