@@ -5,14 +5,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.csv_rows import csv_text
-from cli.errors import CommandError
 from cli.output import Json, as_json, console
+from cli.page_file import write_page
 from models.clock import parse_time
 from models.money import NotADecimal, parse_decimal
 
@@ -73,7 +72,7 @@ def report(
     elif output_csv:
         sys.stdout.write(csv_text(shown.rows))
     elif html is not None:
-        _write(html, shown.html())
+        write_page(html, shown.html())
     else:
         console().print(shown.view())
 
@@ -119,16 +118,3 @@ def _time(name: str, text: str | None) -> datetime | None:
         return None if text is None else parse_time(text)
     except ValueError as error:
         raise typer.BadParameter(f"{name} {error}, not {text}") from None
-
-
-def _write(file: str, page: str) -> None:
-    if file == "-":
-        sys.stdout.write(page)
-        return
-    try:
-        Path(file).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise CommandError(
-            f"{file} can't be written: {error.strerror}. Nothing was reported; name another file, or - for standard output."
-        ) from None
-    console().print(f"The report is in {file}.")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exchanges.ccxt_gateway import CcxtGateway
+from exchanges.config import Secret, VenueConfig
 from exchanges.evidence import Evidence, VenueError
 from models.vocabulary import Side
 from tests.contract.market_answers import (
@@ -19,9 +21,34 @@ from tests.contract.market_answers import (
     SYMBOL,
     D,
 )
-from tests.support.paper import PaperProcess
+from tests.support.paper import KEY, SECRET, PaperProcess
 
 ROOM = timedelta(seconds=10)
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperProcess]:
+    home: Path = tmp_path_factory.mktemp("paper")
+    with PaperProcess(home, symbols="BTC/USDT,ETH/USDT") as process:
+        process.pause_market()
+        yield process
+
+
+@pytest.fixture
+def at(venue: PaperProcess) -> Iterator[CcxtGateway]:
+    made = CcxtGateway(
+        VenueConfig(
+            name="paper",
+            ccxt_id="binance",
+            base_url=venue.url,
+            api_key=Secret(KEY),
+            secret=Secret(SECRET),
+            timeout_ms=60_000,
+        )
+    )
+    yield made
+    venue.disarm()
+    made.close()
 
 
 @pytest.mark.parametrize("interval", [MINUTE, timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)])
