@@ -10,6 +10,9 @@ from typing import Any
 #: what stands for a value among those that are equal: parts of a container by their identity
 _Key = tuple[Any, ...]
 
+#: Entries from which on a venue's reply leaves memory that is worth a collection of everything: it stops the process.
+MANY_ENTRIES = 300
+
 
 def lighten(markets: Iterable[dict[str, Any]]) -> None:
     """Shorten, in place, what each of ccxt's markets keeps of the venue's own description, its ``info``, and let equal
@@ -35,6 +38,7 @@ def keep_compact(exchange: Any, known: Any, names: Sequence[str]) -> None:
     """
     before = {} if known is None else {name: getattr(known, name) for name in names}
     found = {name: getattr(exchange, name) for name in names}
+    many = sum(len(value) for value in found.values() if isinstance(value, (dict, list))) >= MANY_ENTRIES
     news = {
         name: _news(before.get(name), value)
         for name, value in found.items()
@@ -47,10 +51,12 @@ def keep_compact(exchange: Any, known: Any, names: Sequence[str]) -> None:
     del news, found
     for name in names:
         setattr(exchange, name, before.get(name))
-    gc.collect()  # what Python itself keeps of small things for the next use lies scattered too
+    if many:
+        gc.collect()  # what Python itself keeps of small things for the next use lies scattered too
     for name, (keys, new) in pickle.loads(packed).items():  # noqa: S301 - packed above
         setattr(exchange, name, new if keys is None else _together(before[name], keys, new))
-    give_back()
+    if many:
+        give_back()
 
 
 def give_back() -> None:
