@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from accounting.seals import next_seal, seal_is_true
+from accounting.seals import next_seal, seal_hash, seal_is_true
 from storage import leases
 from storage.engine import make_engine, read, write
 from storage.ledger import adopt_deposit
@@ -230,3 +230,29 @@ def test_seals_are_not_taken_for_the_chain_by_their_place_alone(engine: Engine) 
         conn.execute(insert, values)
     with read(engine) as conn:
         assert last_seal(conn) == true
+
+
+@pytest.mark.parametrize("link", ["a gap", "a fork", "from nothing", "from a made-up seal", "before the first"])
+def test_a_seal_with_a_right_hash_and_a_wrong_predecessor_is_refused(engine: Engine, link: str) -> None:
+    deposit(engine, 1)
+    deposit(engine, 2)
+    with read(engine) as conn:
+        (first_id, first), (entry_id, digest) = digests(conn, waiting_entries(conn, 2))
+    with write(engine) as conn:
+        head = append(conn, None, [(first_id, first)], at=NOW)
+    assert head is not None
+    sequence, previous = {
+        "a gap": (3, head.hash),
+        "a fork": (2, head.previous_hash),
+        "from nothing": (1, head.previous_hash),
+        "from a made-up seal": (2, "f" * 64),
+        "before the first": (0, head.hash),
+    }[link]
+    insert = text(
+        "INSERT INTO ledger_seals (sequence, entry_id, entry_digest, previous_hash, hash, sealed_at) "
+        "VALUES (:sequence, :entry_id, :digest, :previous, :hash, 5)"
+    )
+    values = {"sequence": sequence, "entry_id": entry_id, "digest": digest, "previous": previous}
+    with pytest.raises(DBAPIError, match="follow"), write(engine) as conn:
+        conn.execute(insert, {**values, "hash": seal_hash(sequence, entry_id, digest, 5, previous)})
+    assert sealed(engine) == [(1, first_id)]
