@@ -81,6 +81,7 @@ imports = (
     "tasks.recall",
     "tasks.follow_up",
     "tasks.track",
+    "tasks.probe",
     "tasks.rescue",
     "tasks.refresh",
     "tasks.costs",
@@ -135,6 +136,7 @@ worker_max_memory_per_child = 400_000  # KiB
 
 #: seconds; each message is worthless once the next one is due
 TRACK_EVERY_S = 1.0
+PROBE_EVERY_S = 1.0
 RESCUE_EVERY_S = 5.0  # a net: every worker with threads looks twice a second by itself
 RELAY_EVERY_S = 5.0
 REFRESH_EVERY_S = 300.0
@@ -155,6 +157,7 @@ def _every(task: str, seconds: float) -> dict[str, object]:
 
 beat_schedule = {
     "look at what rests at the venues": _every("orders.watch", TRACK_EVERY_S),
+    "look whether a breaker is to be probed": _every("venues.look", PROBE_EVERY_S),
     "send on what stands too long": _every("orders.rescue", RESCUE_EVERY_S),
     "publish what stayed in the outbox": _every("orders.relay", RELAY_EVERY_S),
     "read the venues' instruments again": _every("venues.refresh_all", REFRESH_EVERY_S),

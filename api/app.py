@@ -96,7 +96,15 @@ def make_context(runtime: Runtime) -> Context:
     api_metrics = ApiMetrics()
     # Made here, in one thread: two requests at once would make two engines and two caches.
     engine = runtime.engine
-    for made in ("instruments", "request_defaults", "accounts", "shared_traffic", "shared_shown", "hot_copies"):
+    for made in (
+        "instruments",
+        "request_defaults",
+        "accounts",
+        "shared_traffic",
+        "shared_shown",
+        "hot_copies",
+        "protection",
+    ):
         getattr(runtime, made)
     api_metrics.registry.register(StateCollector(partial(read_gauges, engine)))
     api_metrics.registry.register(StateCollector(partial(read_instrument_ages, runtime)))

@@ -33,6 +33,7 @@ RESOLVE_FIELDS = ("child_id", "outcome", "venue_order_id", "note")
 RESUME_FIELDS = ("venue", "account")
 BREAKS_PARAMETERS = ("status", "venue", "account", "limit")
 POST_ENTRY_FIELDS = ("amount", "reason", "by")
+VENUE_RESET_FIELDS = ("venue", "account")
 
 _PROBLEMS = {
     400: "The body is no JSON object",
@@ -319,6 +320,12 @@ RESUME = _route(
     (400, 404, 408, 413, 415, 422, 503),
     body=schemas.ResumeRequest,
     body_required=False,
+)
+VENUE_RESET = _route(
+    "operations",
+    {200: ("The breaker is closed", schemas.VenueReset)},
+    (400, 408, 413, 415, 422, 503),
+    body=schemas.VenueResetRequest,
 )
 VENUES = _route("operations", {200: ("Each venue account", schemas.Venues)}, (422, 503))
 MARKET = _route(

@@ -20,7 +20,7 @@ from workflows.halt import halt, resume
 
 router = APIRouter()
 
-_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _REASON = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,200}")
 
 
@@ -67,8 +67,8 @@ def _standing(halts: Sequence[Halt]) -> JsonResponse:
 
 def scope_of(fields: Fields, context: Context) -> tuple[str | None, str | None]:
     """A misspelled venue would halt nothing, so names must be configured ones."""
-    venue = fields.text("venue", _NAME, "must be the name of a configured venue", default="") or None
-    account = fields.text("account", _NAME, "must be the name of an account", default="") or None
+    venue = fields.text("venue", NAME, "must be the name of a configured venue", default="") or None
+    account = fields.text("account", NAME, "must be the name of an account", default="") or None
     configured = context.runtime.accounts
     if venue is not None and venue not in configured:
         fields.refuse("venue", "must be a configured venue", instead=nearest(venue, configured))

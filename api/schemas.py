@@ -271,11 +271,29 @@ class Halts(_Shape):
 
 class Breaker(_Shape):
     state: Literal["closed", "open", "half_open"]
-    until: Time | None = Field(description="when it may be tried again")
+    since: Time | None = Field(description="when it opened")
+    until: Time | None = Field(description="when the venue is asked again at the earliest")
+    failures: int = Field(description="failures in the window so far; none unless it is closed")
 
 
 class RateBudget(_Shape):
     limit: str = Field(examples=["1200/minute"])
+    ordinary: int | None = Field(
+        description="plain requests that may leave at once for orders and what is read for them; null: not known now"
+    )
+    urgent: int | None = Field(description="the same, for cancels, stops and lookups only")
+    closed_until: Time | None = Field(description="the venue wants to be left alone until then")
+
+
+class VenueResetRequest(_Shape):
+    venue: str
+    account: str = "main"
+
+
+class VenueReset(_Shape):
+    venue: str
+    account: str
+    breaker: Breaker
 
 
 class VenueError(_Shape):

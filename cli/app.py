@@ -38,7 +38,8 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(archive, name="archive")
 app.add_typer(breaks, name="breaks")
 app.add_typer(anomalies, name="anomalies")
-for command in (balances, cleanups, positions, reconcile, report, simulate, venues, halt, resume):
+app.add_typer(venues, name="venues")
+for command in (balances, cleanups, positions, reconcile, report, simulate, halt, resume):
     app.command()(command)
 
 

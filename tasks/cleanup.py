@@ -15,7 +15,7 @@ from tasks.step import step
 from tasks.tracking_retention import forget_messages
 
 #: names of leases, up to the colon, whose epoch fences nothing: a row per order would stay for ever
-SHORT_LIVED = ("settle", "hint", "look", "slow")
+SHORT_LIVED = ("settle", "hint", "look", "slow", "pace", "looked")
 KEPT = timedelta(days=1)
 
 #: batches of one table that one run removes, so that it does not outlast its time limit; the next one goes on

@@ -32,6 +32,7 @@ from tasks.postpone import named, send_on_at
 from tasks.runtime import Runtime
 from tasks.stops import ACCOUNT_FROZEN, freeze_of
 from tasks.timers import after_send
+from tasks.waited import with_what_it_waited_for
 
 CAUSE = "commit"
 
@@ -91,7 +92,8 @@ def write_intent(
         assert child is not None
         window_ms = _window_ms(runtime, order, venue_time)
         if window_ms < SHORTEST_WINDOW_MS:
-            return end_planned(conn, order, children, OrderStatus.EXPIRED, OVER_BEFORE_SENT, now)
+            over = with_what_it_waited_for(conn, order, OVER_BEFORE_SENT, now)
+            return end_planned(conn, order, children, OrderStatus.EXPIRED, over, now)
         if conn.execute(_IN_FLIGHT).scalar_one() >= execution.max_concurrent_orders:
             delay_s = CROWDED.delay_s(tries, runtime.chance())
             send_on_at(conn, order.id, now + timedelta(seconds=delay_s), tries=tries + 1, now=now, child_id=child_id)
@@ -196,6 +198,7 @@ def _reason_to_stop(
     meant_for = child.due_at if was_there else order.submitted_at
     too_late = late(order, now, runtime.settings.execution.max_age_s, sent=was_sent, meant_for=meant_for)
     if too_late is not None:
+        too_late = with_what_it_waited_for(conn, order, too_late, now)
         return end_planned(conn, order, children, OrderStatus.EXPIRED, too_late, now)
     halt = halt_meeting(conn, order.venue, order.account)
     if halt is not None and halt.ends_nothing:

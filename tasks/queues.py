@@ -33,6 +33,8 @@ ROUTES = {
     "orders.relay": HOUSEKEEPING,
     "orders.measure": HOUSEKEEPING,
     "venues.measure": VENUE,
+    "venues.look": HOUSEKEEPING,
+    "venues.probe": URGENT,
     "venues.refresh": VENUE,
     "venues.refresh_all": HOUSEKEEPING,
     "storage.cleanup": HOUSEKEEPING,

@@ -49,6 +49,7 @@ from tasks.ending import expire_unsent
 from tasks.lookup import sender_is_gone
 from tasks.plan_soon import PLAN_EVERY_MS
 from tasks.postpone import RESCUED, send_slice_at, start_again
+from tasks.probe import look_at_breakers
 from tasks.queues import URGENT, VENUE
 from tasks.runtime import Runtime
 from tasks.step import step
@@ -348,6 +349,7 @@ class RescueThread(threading.Thread):
             turn = take(conn, WATCH_LEASE, owner=f"{self._runtime.owner}:watch", lease_ms=round(WATCH_EVERY_S * 900))
         if turn is not None:
             watch(self._runtime)
+            look_at_breakers(self._runtime)
 
     def _anything_stands(self) -> bool:
         with read(self._runtime.engine) as conn:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
@@ -29,6 +30,7 @@ from storage.redis_traffic import RedisTraffic
 from storage.venue_modes import mode_of, other_mode
 from tasks.clock import DatabaseClock, host_time
 from tasks.key_alerts import alert_key_set_aside
+from tasks.protection import Protection
 
 NEWS_EVERY_S = 1.0
 
@@ -54,7 +56,7 @@ class Runtime:
     @cached_property
     def gateways(self) -> Gateways:
         return Gateways(
-            self.venue_configs(),
+            self.guarded_configs(),
             on_key_set_aside=lambda told: alert_key_set_aside(self.engine, self.now(), told),
             dry_runs=DatabaseDryRuns(self.engine),
             admit=self.admit,
@@ -67,6 +69,17 @@ class Runtime:
             for name, venue in self.settings.venues.items()
             for account in venue.accounts
         ]
+
+    def guarded_configs(self) -> Sequence[VenueConfig]:
+        """The same, with the turnstile of the account before every request."""
+        return [
+            replace(config, turnstile=self.protection.turnstile(config.name, config.account))
+            for config in self.venue_configs()
+        ]
+
+    @cached_property
+    def protection(self) -> Protection:
+        return Protection(self.settings, self.engine, self.now)
 
     def admit(self, config: VenueConfig) -> bool:
         """True once the account's mode is fixed and is the configured one. Raises OtherMode where it is another."""
@@ -145,6 +158,8 @@ class Runtime:
         for shared in map(self.__dict__.get, ("shared_traffic", "shared_shown", "hot_copies")):
             if shared is not None:
                 shared.close()
+        if "protection" in self.__dict__:
+            self.protection.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from accounting.fills import FillPosting
 from exchanges.evidence import VenueError
+from exchanges.protection.lanes import in_lane
 from failpoints import failpoint
 from models.amendment import AMENDED
 from models.applying import lacks_trades, status_after
@@ -18,6 +19,7 @@ from models.order import ChildOrder, Order, Reason
 from models.reports import OrderReport, Trade, VenueStatus
 from models.transitions import CHILD_IN_DOUBT
 from models.vocabulary import ChildStatus
+from risk.lane import Lane
 from storage.alerts import Severity, record_alert
 from storage.children import get_child, move_child
 from storage.engine import read, write
@@ -68,6 +70,7 @@ def settle(runtime: Runtime, *, order_id: str) -> str:
     return f"{len(waiting)} reports applied"
 
 
+@in_lane(Lane.URGENT)
 def with_all_trades(runtime: Runtime, child: ChildOrder, report: OrderReport) -> OrderReport:
     """The report with every trade it tells of, asked from the venue where some are missing.
 

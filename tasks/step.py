@@ -1,6 +1,7 @@
 """What every step has in common: ids by keyword, retries by policy, an outcome instead of silence."""
 
 import functools
+import inspect
 import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -75,7 +76,7 @@ def step(name: str, **limits: int) -> Callable[[Callable[..., str]], Task]:
     """
 
     def register(function: Callable[..., str]) -> Task:
-        known = frozenset(function.__kwdefaults__ or ()) | _keyword_only(function)
+        known = _keyword_only(function)
         patient = patiently(function)
 
         @app.task(name=name, bind=True, **limits)
@@ -98,6 +99,6 @@ def step(name: str, **limits: int) -> Callable[[Callable[..., str]], Task]:
 
 
 def _keyword_only(function: Callable[..., str]) -> frozenset[str]:
-    code = function.__code__
+    code = inspect.unwrap(function).__code__
     first = code.co_argcount
     return frozenset(code.co_varnames[first : first + code.co_kwonlyargcount])

@@ -39,6 +39,7 @@ log = structlog.get_logger()
 TOO_FREQUENT_TO_MONITOR = (
     "look at what rests.*",
     "finish a restore.*",
+    "look whether a breaker.*",
     "send on what stands.*",
     "publish what stayed.*",
 )
@@ -111,6 +112,7 @@ def _ready(sender: Any = None, **_: Any) -> None:
     global _on_prefork  # noqa: PLW0603 - one worker per process
     _on_prefork = "prefork" in type(getattr(sender, "pool", None)).__module__
     if not _on_prefork:
+        runtime.protection.seats.divide(_threads(sender))
         _start_rescue()
         _start_telling()
         if _consumes(sender, URGENT):
@@ -149,6 +151,11 @@ def _stop_threads() -> None:
     for thread in threads:
         if thread.is_alive():
             thread.join(THREADS_END_S)
+
+
+def _threads(sender: Any) -> int:
+    """Of the worker's pool: what its tasks share among the venues."""
+    return int(getattr(getattr(sender, "pool", None), "limit", None) or 1)
 
 
 def _consumes(sender: Any, queue: str) -> bool:

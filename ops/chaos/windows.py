@@ -62,14 +62,20 @@ _OURS = ("storage", "tasks", "workflows")
 
 
 def configuration(accounts: dict[str, tuple[str, str]], *, paper_port: int, pace: float) -> str:
-    """A steadfill.toml with one paper venue; ``accounts`` are name to (key, secret), ``main`` among them."""
+    """A steadfill.toml with one paper venue; ``accounts`` are name to (key, secret), ``main`` among them.
+
+    Cell follows cell on it, each with faults of its own: together they would keep the breaker open.
+    """
     key, secret = accounts["main"]
     others = "".join(
         f'\n[venues.paper.accounts.{name}]\napi_key = "{key}"\nsecret = "{secret}"\n'
         for name, (key, secret) in accounts.items()
         if name != "main"
     )
-    return f"""[execution]
+    return f"""[breaker]
+failure_threshold = 1000
+
+[execution]
 lease_ms = {round(LEASE_MS * pace)}
 retry_base_ms = 50
 retry_max_ms = {round(500 * pace)}
@@ -86,6 +92,7 @@ timeout_ms = {round(TIMEOUT_MS * pace)}
 recv_window_ms = {round(RECV_WINDOW_MS * pace)}
 clock_skew_ms = {round(CLOCK_SKEW_MS * pace)}
 visibility_lag_ms = {round(VISIBILITY_LAG_MS * pace)}
+rate_limit = "100000/second"
 {others}"""
 
 

@@ -12,8 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from accounting.anomalies.detector import Point, SeriesState, step
 from accounting.anomalies.series import Policy, SeriesKey, SeriesKind
+from models.clock import parse_time
+from risk.breaker import BreakerPolicy, Failed
 from storage.anomalies import record_finding, save_series
-from storage.engine import write
+from storage.breakers import DatabaseBreakers, list_transitions
+from storage.engine import read, write
 from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
@@ -83,7 +86,28 @@ def test_every_venue_account_is_listed(api: Api) -> None:
     items = api.client.get("/v1/venues").json()["items"]
 
     assert [(item["venue"], item["account"]) for item in items] == [("paper", "desk2"), ("paper", "main")]
-    assert items[0]["breaker"] == {"state": "closed", "until": None}
+    assert items[0]["breaker"] == {"state": "closed", "since": None, "until": None, "failures": 0}
+    assert items[0]["rate"] == {"limit": "1200/minute", "ordinary": 96, "urgent": 120, "closed_until": None}
+
+
+def test_an_open_breaker_is_shown_and_closed_by_hand(api: Api) -> None:
+    store, policy, now = DatabaseBreakers(api.engine), BreakerPolicy(failure_threshold=1), datetime.now(UTC)
+    store.apply("paper", "main", Failed(message="HTTP 502"), policy=policy, now=now)
+
+    opened = api.client.get("/v1/venues").json()["items"][1]["breaker"]
+    closed = api.client.post("/v1/venues/reset", json={"venue": "paper"}).json()
+    refused = api.client.post("/v1/venues/reset", json={"venue": "papr"})
+    other = api.client.post("/v1/venues/reset", json={"venue": "paper", "account": "desk3"})
+
+    assert (opened["state"], parse_time(opened["since"])) == ("open", now)
+    assert parse_time(opened["until"]) == now + policy.first_probe_after
+    assert closed["breaker"] == {"state": "closed", "since": None, "until": None, "failures": 0}
+    with read(api.engine) as conn:
+        assert list_transitions(conn)[0].transition.cause == "closed by hand (http)"
+    assert [(answer.status_code, answer.json()["errors"][0]["nearest"]) for answer in (refused, other)] == [
+        (422, "paper"),
+        (422, "desk2"),
+    ]
 
 
 def test_health_names_every_component(api: Api) -> None:
@@ -184,6 +208,7 @@ def test_every_answer_is_as_openapi_describes_it(api: Api) -> None:
         ("/v1/halt", "post", "/v1/halt"),
         ("/v1/resume", "post", "/v1/resume"),
         ("/v1/venues", "get", "/v1/venues"),
+        ("/v1/venues/reset", "post", "/v1/venues/reset"),
         ("/v1/market", "get", "/v1/market?venue=paper&symbol=BTC/USDT"),
         ("/health", "get", "/health"),
         ("/health/live", "get", "/health/live"),

@@ -22,7 +22,7 @@ from tests.contract.dialects.nobitex import Rials
 from tests.contract.dialects.server import Fault, Operation
 from tests.integration.orders.conftest import ON_SQLITE
 from tests.support.paper import PaperProcess
-from tests.support.runtime import ROOM, Desk, SteppedRuntime
+from tests.support.runtime import ROOM, UNTROUBLED, Desk, SteppedRuntime
 from workflows import amend, cancel, resolve, submit
 
 pytestmark = ON_SQLITE
@@ -54,6 +54,7 @@ def desk(venue: Rials, database_url: str, tmp_path: Path, monkeypatch: pytest.Mo
         "visibility_lag_ms": 100,
         "recv_window_ms": 200,
         "clock_skew_ms": 0,
+        "rate_limit": UNTROUBLED["rate_limit"],
     }
     values: dict[str, Any] = {"home": tmp_path, "broker_url": "memory://", "database_url": database_url}
     execution = {"lease_ms": ROOM["lease_ms"], "late_slice_s": 600}
