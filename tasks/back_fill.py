@@ -10,6 +10,8 @@ import structlog
 from accounting.reconciliation_positions import PositionBreak, Traded, position_break
 from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway
+from exchanges.protection.lanes import LONG_JOB_PATIENCE_S, waiting_at_most
+from exchanges.protection.refused import NotAdmitted
 from failpoints import failpoint
 from models.money import ZERO, add, multiply, plain, subtract
 from models.order import ChildOrder
@@ -58,6 +60,7 @@ class OrdersRead:
     unread: set[str] = field(default_factory=set)
 
 
+@waiting_at_most(LONG_JOB_PATIENCE_S)
 def read_orders(runtime: Runtime, gateway: Gateway, symbols: Iterable[str], since: datetime | None) -> OrdersRead:
     """Open orders of some symbols, and with ``since`` their trades from then on. Raises VenueError on an outage.
 
@@ -155,7 +158,7 @@ def _follow_safely(
         _follow(runtime, gateway, child, shown, trades, seen)
         return
     except VenueError as error:
-        if error.evidence is Evidence.RATE_LIMITED or error.outage:
+        if error.evidence is Evidence.RATE_LIMITED or error.outage or isinstance(error, NotAdmitted):
             raise
         log.warning("an order could not be read", child_id=child.id, error=error.message)
     except Stale:

@@ -10,6 +10,7 @@ from accounting.reconciliation import BalanceSeen, differing, seen
 from accounting.reconciliation_orders import OrderBreak, order_breaks
 from accounting.reconciliation_positions import PositionBreak
 from exchanges.gateway import Gateway
+from exchanges.protection.lanes import LONG_JOB_PATIENCE_S, waiting_at_most
 from failpoints import failpoint
 from models.clock import format_time
 from models.ids import is_of_deployment
@@ -121,6 +122,7 @@ def first_seen(body: Mapping[str, Any]) -> FirstSeen:
     )
 
 
+@waiting_at_most(LONG_JOB_PATIENCE_S)
 def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
     """Read trades and orders, book what is missing, then compare. Raises VenueError where the venue can't be asked."""
     venue, account = gateway.venue, gateway.account

@@ -11,6 +11,10 @@ PATIENCE_S = 0.2
 #: Of that, what a step has that comes for the first time. Each return adds as much again.
 FIRST_PATIENCE_S = 0.05
 
+#: What a job of many requests has for each, that runs seldom and once at a time: its pages together are more than may leave
+#: at once, and sent back it would begin with the first one again.
+LONG_JOB_PATIENCE_S = 5.0
+
 _lane: ContextVar[Lane] = ContextVar("lane", default=Lane.ORDINARY)
 _admitted: ContextVar[bool] = ContextVar("admitted", default=False)
 _patience_s: ContextVar[float] = ContextVar("patience_s", default=PATIENCE_S)
@@ -49,7 +53,7 @@ def in_lane(lane: Lane) -> Iterator[None]:
 
 @contextmanager
 def waiting_at_most(patience_s: float) -> Iterator[None]:
-    """Each request made in the block, by this thread, waits no longer for its slot."""
+    """Each request made in the block, by this thread, waits no longer for its slot. Also a decorator."""
     before = _patience_s.set(patience_s)
     try:
         yield
