@@ -136,7 +136,7 @@ worker_max_memory_per_child = 400_000  # KiB
 
 #: seconds; each message is worthless once the next one is due
 TRACK_EVERY_S = 1.0
-PROBE_EVERY_S = 1.0
+PROBE_EVERY_S = 2.0
 RESCUE_EVERY_S = 5.0  # a net: every worker with threads looks twice a second by itself
 RELAY_EVERY_S = 5.0
 REFRESH_EVERY_S = 300.0

@@ -1,6 +1,6 @@
 """Probe: a venue whose breaker is open is asked something harmless, so that no customer's order is the probe.
 
-Beat looks each second, and rescue's threads every five where beat stands still; one process probes, under a lease.
+Beat looks every two seconds, and rescue's threads every five where beat stands still; one process probes, under a lease.
 """
 
 from contextlib import suppress
