@@ -13,7 +13,7 @@ from risk.breaker import BreakerStatus
 from risk.reservation import rate_plan
 from storage.engine import write
 from storage.venue_states import note_trouble
-from tasks import track as tracking
+from tasks import look
 from tasks.commit import commit
 from tasks.prepare import prepare
 from tasks.probe import probe
@@ -246,7 +246,7 @@ def test_looks_leave_orders_their_part_of_a_small_rate(
     desk.work(desk.limit("-1000"))
     desk.runtime.protection.plans = {PLACE: rate_plan(a_minute, 60)}
     sent: list[str] = []
-    monkeypatch.setattr(tracking.app, "send_task", lambda task, **_: sent.append(task))
+    monkeypatch.setattr(look.app, "send_task", lambda task, **_: sent.append(task))
 
     for _ in range(2):
         watch(desk.runtime)
