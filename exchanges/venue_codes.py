@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exchanges.aliases import speaks_as
 from exchanges.evidence import Evidence
 
 _NONE: frozenset[str] = frozenset()
@@ -204,8 +203,3 @@ CODES: Mapping[str, VenueCodes] = {
     ),
 }  # fmt: skip
 UNKNOWN_VENUE = VenueCodes()
-
-
-def venue_codes(ccxt_id: str) -> VenueCodes:
-    """The table for a class, or for the one that it is an alias of."""
-    return CODES.get(speaks_as(ccxt_id), UNKNOWN_VENUE)

@@ -20,8 +20,6 @@ from exchanges.paper.events import (
     Event,
     FaultFired,
     Listed,
-    Moved,
-    MovementEnded,
     Priced,
     RefusedRequest,
     Traded,
@@ -32,8 +30,6 @@ FILE_NAME = "journal.jsonl"
 _NAMES: dict[type[Event], str] = {
     Listed: "listed",
     Deposited: "deposit",
-    Moved: "movement",
-    MovementEnded: "movement_end",
     Accepted: "order",
     Traded: "trade",
     Amended: "amend",

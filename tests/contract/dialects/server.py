@@ -35,7 +35,6 @@ class Operation(StrEnum):
     BOOK = "book"
     QUOTE = "quote"
     CANDLES = "candles"
-    PUBLIC_TRADES = "public_trades"
     TIME = "time"
     #: what a class asks for besides
     OTHER = "other"

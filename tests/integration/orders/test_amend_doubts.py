@@ -11,7 +11,6 @@ import pytest
 
 from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway
-from exchanges.protection.lanes import admitted
 from models.reports import NewOrder, OrderReport
 from models.vocabulary import ChildStatus
 from storage.engine import write
@@ -25,7 +24,8 @@ from tasks.rescue import rescue
 from tasks.settle import settle
 from tasks.validate import validate
 from tasks.withdraw import withdraw, withdraw_child
-from tests.integration.orders.amending import (
+from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
+from tests.integration.orders.test_amend import (
     AMEND,
     CANCEL_AND_SEND,
     FAR,
@@ -38,10 +38,7 @@ from tests.integration.orders.amending import (
     proves_soon,
     trade,
 )
-from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
-from tests.integration.orders.in_doubt import (
-    WIDE_WINDOW,
-)
+from tests.integration.orders.test_steps import WIDE_WINDOW
 from tests.support.runtime import Desk, forgetful
 
 pytestmark = [ON_SQLITE]
@@ -343,8 +340,7 @@ def answered_after_all(desk: Desk) -> str:
         timestamp=gateway_of(desk).estimated_time(),
         window_ms=5_000,
     )
-    with admitted():  # as a copy that has left long ago
-        report = gateway_of(desk).create_order(copy)
+    report = gateway_of(desk).create_order(copy)
     assert report is not None
     with write(desk.engine) as conn:
         keep_report(conn, child, report, source="commit", now=desk.runtime.now())
