@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from kombu import Exchange, Queue
 
 from settings import load_settings
@@ -80,12 +81,22 @@ imports = (
     "tasks.recall",
     "tasks.follow_up",
     "tasks.track",
+    "tasks.probe",
     "tasks.rescue",
     "tasks.refresh",
     "tasks.costs",
     "tasks.cleanup",
+    "tasks.anomalies",
+    "tasks.backup",
+    "tasks.seal",
+    "tasks.movements",
+    "tasks.verify",
+    "tasks.reconcile",
+    "tasks.reconcile_orders",
     "workflows.intake",
+    "workflows.after_restore",
     "workflows.relay",
+    "workflows.nightly",
     "workflows.process",
 )
 
@@ -125,11 +136,19 @@ worker_max_memory_per_child = 400_000  # KiB
 
 #: seconds; each message is worthless once the next one is due
 TRACK_EVERY_S = 1.0
+PROBE_EVERY_S = 2.0
 RESCUE_EVERY_S = 5.0  # a net: every worker with threads looks twice a second by itself
 RELAY_EVERY_S = 5.0
 REFRESH_EVERY_S = 300.0
 MEASURE_EVERY_S = 60.0
 CLEANUP_EVERY_S = 3600.0
+EXAMINE_EVERY_S = 3600.0
+RESTORED_EVERY_S = 5.0  # how soon sending goes on after a restore
+SEAL_EVERY_S = 5.0
+MOVEMENTS_EVERY_S = 900.0
+VERIFY_EVERY_S = 3600.0  # a look whether a day has passed since the last one
+SWEEP_EVERY_S = 30.0
+WATCH_SERIES_EVERY_S = 60.0
 
 
 def _every(task: str, seconds: float) -> dict[str, object]:
@@ -138,10 +157,34 @@ def _every(task: str, seconds: float) -> dict[str, object]:
 
 beat_schedule = {
     "look at what rests at the venues": _every("orders.watch", TRACK_EVERY_S),
+    "look whether a breaker is to be probed": _every("venues.look", PROBE_EVERY_S),
     "send on what stands too long": _every("orders.rescue", RESCUE_EVERY_S),
     "publish what stayed in the outbox": _every("orders.relay", RELAY_EVERY_S),
     "read the venues' instruments again": _every("venues.refresh_all", REFRESH_EVERY_S),
     "read what the market did while orders worked": _every("orders.measure", MEASURE_EVERY_S),
+    "finish a restore": _every("orders.finish_restore", RESTORED_EVERY_S),
+    "see whether fees, slippage and delays have moved": _every("orders.watch_series", WATCH_SERIES_EVERY_S),
+    "look at the database's file": _every("storage.examine", EXAMINE_EVERY_S),
     "forget what is no longer needed": _every("storage.cleanup", CLEANUP_EVERY_S),
+    "book what came in and left at the venues": _every("venues.movements_all", MOVEMENTS_EVERY_S),
+    "seal what was posted": _every("ledger.seal", SEAL_EVERY_S),
+    "verify the books once a day": _every("ledger.verify", VERIFY_EVERY_S),
+    "send on what a reconciliation left": _every("reconciliations.sweep", SWEEP_EVERY_S),
 }
+if _settings.backup.nightly:
+    beat_schedule["copy the database"] = {
+        "task": "storage.backup",
+        "schedule": crontab(hour=str(_settings.backup.hour), minute="0"),
+        "options": {"expires": 3600},
+    }
+if _settings.reconciliation.orders_every_s:
+    beat_schedule["compare open orders"] = _every("orders.compare_all", _settings.reconciliation.orders_every_s)
+if _settings.reconciliation.nightly_at != "never":
+    _hour, _minute = _settings.reconciliation.nightly_at.split(":")
+    # An hour late it is still this night's; the run's slot keeps a second beat from beginning another.
+    beat_schedule["reconcile with the venues"] = {
+        "task": "reconciliations.nightly",
+        "schedule": crontab(hour=int(_hour), minute=int(_minute)),
+        "options": {"expires": 3600.0},
+    }
 beat_max_loop_interval = 1.0

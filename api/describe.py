@@ -5,8 +5,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api import market_schemas, message_schemas, schemas
+from accounting.anomalies.series import SeriesKind
+from api import (
+    anomaly_schemas,
+    market_schemas,
+    message_schemas,
+    position_schemas,
+    reconciliation_schemas,
+    schemas,
+)
 from api.problems import PROBLEM_TYPE
+from models.reconciliation import BreakStatus
 from models.vocabulary import OrderStatus
 from storage.dead_letters import LETTER_STATUSES
 from storage.messages import STATUSES as MESSAGE_STATUSES
@@ -16,10 +25,15 @@ EVENTS_PARAMETERS = ("after", "limit", "wait_s")
 MESSAGES_PARAMETERS = ("status", "task", "queue", "order", "limit")
 DEAD_LETTERS_PARAMETERS = ("status", "code", "order", "before", "limit")
 MARKET_PARAMETERS = ("venue", "account", "symbol")
+POSITIONS_PARAMETERS = ("venue", "account", "asset", "cost_asset", "strategy", "at", "method", "fees", "by", "source")
+ANOMALIES_PARAMETERS = ("kind", "venue", "account", "since", "limit")
 DECISION_FIELDS = ("note", "by")
 HALT_FIELDS = ("venue", "account", "reason", "cancel")
 RESOLVE_FIELDS = ("child_id", "outcome", "venue_order_id", "note")
 RESUME_FIELDS = ("venue", "account")
+BREAKS_PARAMETERS = ("status", "venue", "account", "limit")
+POST_ENTRY_FIELDS = ("amount", "reason", "by")
+VENUE_RESET_FIELDS = ("venue", "account")
 
 _PROBLEMS = {
     400: "The body is no JSON object",
@@ -203,7 +217,96 @@ DISCARD = _route(
     body_required=False,
     parameters=(_LETTER,),
 )
+ANOMALIES = _route(
+    "operations",
+    {200: ("What was found, the latest first", anomaly_schemas.Anomalies)},
+    (422, 503),
+    parameters=(
+        _query("kind", "of series of this kind", enum=[kind.value for kind in SeriesKind]),
+        _query("venue", "at this venue"),
+        _query("account", "of this account"),
+        _query("since", "found from this time on", format="date-time"),
+        _query("limit", "findings an answer", type="integer", minimum=1, maximum=500, default=50),
+    ),
+)
+ANOMALY_SERIES = _route("operations", {200: ("Every watched series", anomaly_schemas.WatchedSeries)}, (422, 503))
 BALANCES = _route("books", {200: ("What our books hold", schemas.Balances)}, (422, 503))
+RECONCILE = _route(
+    "books",
+    {202: ("It has begun, and takes two looks", reconciliation_schemas.ReconciliationStarted)},
+    (400, 408, 413, 415, 422, 503),
+    body=reconciliation_schemas.ReconciliationRequest,
+    body_required=False,
+)
+RECONCILIATIONS = _route(
+    "books",
+    {200: ("Runs, the newest first", reconciliation_schemas.ReconciliationRuns)},
+    (422, 503),
+    parameters=(_query("limit", "runs an answer", type="integer", minimum=1, maximum=500, default=50),),
+)
+_NAMED = {"name": "id", "in": "path", "required": True, "description": "its id", "schema": {"type": "string"}}
+RECONCILIATION = _route(
+    "books",
+    {200: ("The run and what it found", reconciliation_schemas.ReconciliationRun)},
+    (404, 422, 503),
+    parameters=(_NAMED,),
+)
+BREAKS = _route(
+    "books",
+    {200: ("Breaks, the newest first", reconciliation_schemas.Breaks)},
+    (422, 503),
+    parameters=(
+        _query("status", "breaks in this status", enum=[status.value for status in BreakStatus]),
+        _query("venue", "breaks at this venue"),
+        _query("account", "breaks of this account"),
+        _query("limit", "breaks an answer", type="integer", minimum=1, maximum=500, default=50),
+    ),
+)
+BREAK = _route("books", {200: ("The break", reconciliation_schemas.BreakShown)}, (404, 422, 503), parameters=(_NAMED,))
+
+
+def _decision(text: str, body: type[BaseModel], *, body_required: bool) -> dict[str, Any]:
+    return _route(
+        "books",
+        {200: (text, reconciliation_schemas.BreakShown)},
+        (400, 404, 408, 409, 413, 415, 422, 503),
+        body=body,
+        body_required=body_required,
+        parameters=(_NAMED,),
+    )
+
+
+ACCEPT = _decision(
+    "Our books are the venue's, now or before", reconciliation_schemas.BreakDecisionRequest, body_required=False
+)
+IGNORE = _decision("It stays as it is", reconciliation_schemas.BreakDecisionRequest, body_required=False)
+POST_ENTRY = _decision(
+    "The entry is posted, now or before", reconciliation_schemas.BreakPostRequest, body_required=True
+)
+POSITIONS = _route(
+    "books",
+    {200: ("What our fills have made of each asset", position_schemas.Positions)},
+    (422, 503),
+    parameters=(
+        _query("venue", "positions at this venue"),
+        _query("account", "positions of this account"),
+        _query("asset", "positions in this base asset"),
+        _query("cost_asset", "positions paid for in this asset"),
+        _query("strategy", "positions of orders with this tag `strategy`"),
+        _query("at", "as they stood after what was booked until then; without it, now", format="date-time"),
+        _query("method", "what a unit that is sold had cost; without it, as configured", enum=["average", "fifo"]),
+        _query(
+            "fees", "fees in the cost asset: in cost and profit, or beside; as configured", enum=["included", "apart"]
+        ),
+        _query("by", "what sums are split by, of venue, account and strategy, with commas", default="venue,account"),
+        _query(
+            "source",
+            "hot: the copy of a venue account, where there is one",
+            enum=["database", "hot"],
+            default="database",
+        ),
+    ),
+)
 HALT = _route(
     "operations",
     {200: ("New sends are stopped", schemas.Halts)},
@@ -217,6 +320,12 @@ RESUME = _route(
     (400, 404, 408, 413, 415, 422, 503),
     body=schemas.ResumeRequest,
     body_required=False,
+)
+VENUE_RESET = _route(
+    "operations",
+    {200: ("The breaker is closed", schemas.VenueReset)},
+    (400, 408, 413, 415, 422, 503),
+    body=schemas.VenueResetRequest,
 )
 VENUES = _route("operations", {200: ("Each venue account", schemas.Venues)}, (422, 503))
 MARKET = _route(
@@ -252,6 +361,15 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     message_schemas.DecisionRequest,
     schemas.EventPage,
     schemas.Balances,
+    reconciliation_schemas.ReconciliationRequest,
+    reconciliation_schemas.ReconciliationStarted,
+    reconciliation_schemas.ReconciliationRuns,
+    reconciliation_schemas.ReconciliationRun,
+    reconciliation_schemas.Breaks,
+    reconciliation_schemas.BreakShown,
+    reconciliation_schemas.BreakDecisionRequest,
+    reconciliation_schemas.BreakPostRequest,
+    position_schemas.Positions,
     schemas.AmendRequest,
     schemas.ResolveRequest,
     schemas.HaltRequest,
@@ -259,6 +377,8 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     schemas.Halts,
     schemas.Venues,
     market_schemas.ShownMarket,
+    anomaly_schemas.Anomalies,
+    anomaly_schemas.WatchedSeries,
     schemas.Health,
     schemas.Live,
 )

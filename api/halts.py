@@ -20,7 +20,7 @@ from workflows.halt import halt, resume
 
 router = APIRouter()
 
-_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _REASON = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,200}")
 
 
@@ -29,7 +29,7 @@ async def stop(request: Request) -> Response:
     """Stop new sends. Cancels, lookups and fills go on; resting orders stay unless ``cancel`` is true."""
     fields = Fields(await read_object_if_any(request), describe.HALT_FIELDS)
     context = context_for(request)
-    venue, account = _scope(fields, context)
+    venue, account = scope_of(fields, context)
     reason = fields.text("reason", _REASON, "must be at most 200 characters on one line", default="")
     cancel = fields.flag("cancel", default=False)
     fields.finish()
@@ -42,7 +42,7 @@ async def go_on(request: Request) -> Response:
     """Lift a halt of exactly this scope."""
     fields = Fields(await read_object_if_any(request), describe.RESUME_FIELDS)
     context = context_for(request)
-    venue, account = _scope(fields, context)
+    venue, account = scope_of(fields, context)
     fields.finish()
     return _standing(await context.work.run(partial(resume, context.runtime, venue=venue, account=account)))
 
@@ -65,10 +65,10 @@ def _standing(halts: Sequence[Halt]) -> JsonResponse:
     )
 
 
-def _scope(fields: Fields, context: Context) -> tuple[str | None, str | None]:
+def scope_of(fields: Fields, context: Context) -> tuple[str | None, str | None]:
     """A misspelled venue would halt nothing, so names must be configured ones."""
-    venue = fields.text("venue", _NAME, "must be the name of a configured venue", default="") or None
-    account = fields.text("account", _NAME, "must be the name of an account", default="") or None
+    venue = fields.text("venue", NAME, "must be the name of a configured venue", default="") or None
+    account = fields.text("account", NAME, "must be the name of an account", default="") or None
     configured = context.runtime.accounts
     if venue is not None and venue not in configured:
         fields.refuse("venue", "must be a configured venue", instead=nearest(venue, configured))

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from weakref import WeakSet
 
@@ -13,11 +14,15 @@ from starlette.responses import Response
 from api import describe
 from api.context import Context, context_for
 from api.problems import JsonResponse
+from api.streams import stream_component
 from exchanges.instruments import InstrumentCache
+from models.clock import format_time
 from models.errors import Unavailable
 from storage.engine import is_unavailable, ping, read
 from storage.halts import active_halts
 from storage.schema import SchemaProblem, check
+from storage.seals import chain_state
+from storage.verifications import last_verification
 from tasks.app import app
 
 router = APIRouter()
@@ -25,6 +30,9 @@ router = APIRouter()
 #: whoever asks for the health of a deployment waits a few seconds at most
 BROKER_PATIENCE_S = 2.0
 BROKER_AWAY = "the broker does not answer; orders are taken and wait for it"
+
+#: Sealing takes seconds. What waits for longer has nobody who seals it; orders go on all the same.
+SEALED_WITHIN = timedelta(minutes=15)
 
 #: One look at a time: behind a black hole it hangs for longer than anybody waits, and a second one would as well.
 _looks = ThreadPoolExecutor(1, thread_name_prefix="broker-look")
@@ -60,7 +68,14 @@ def components_of(context: Context) -> dict[str, dict[str, Any]]:
     database = _database(context)
     if database["status"] == "down":
         return {"database": database}
-    return {"database": database, "instruments": _instruments(context), "halts": _halts(context)}
+    streams = stream_component(context.runtime)
+    return {
+        "database": database,
+        "instruments": _instruments(context),
+        "halts": _halts(context),
+        "ledger": _ledger(context),
+        **({} if streams is None else {"streams": _component(*streams)}),
+    }
 
 
 def _component(status: str, detail: str) -> dict[str, Any]:
@@ -112,6 +127,21 @@ def _halts(context: Context) -> dict[str, Any]:
     if halts:
         return _component("degraded", "; ".join(halt.sentence() for halt in halts))
     return _component("ok", "none")
+
+
+def _ledger(context: Context) -> dict[str, Any]:
+    """How far the books are sealed, and what the last verification said: published here, so that it can be noted."""
+    with read(context.runtime.engine) as conn:
+        state, last = chain_state(conn), last_verification(conn)
+    sealed = f"sealed up to {state.head.head}" if state.head else "nothing sealed yet"
+    detail = f"{sealed}; {state.waiting} entries wait for their seal"
+    if last is not None and last.failures:
+        at = format_time(last.finished_at)
+        return _component("degraded", f"{detail}; {last.failures} checks failed at {at}: run `steadfill verify`")
+    if state.oldest_at is not None and context.runtime.now() - state.oldest_at > SEALED_WITHIN:
+        return _component("degraded", f"{detail}, the oldest since {format_time(state.oldest_at)}: does a worker run?")
+    verified = f"; verified at {format_time(last.finished_at)}" if last is not None else ""
+    return _component("ok", f"{detail}{verified}")
 
 
 def _instruments(context: Context) -> dict[str, Any]:

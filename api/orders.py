@@ -29,11 +29,11 @@ from storage.documents import (
     list_orders,
     order_document,
     order_status,
-    timeline,
 )
 from storage.engine import read
 from workflows.amend import request_amend
 from workflows.cancel import request_cancel
+from workflows.history import whole_timeline
 from workflows.resolve import resolve_child
 from workflows.submit import submit_order
 
@@ -98,7 +98,18 @@ async def status(request: Request) -> Response:
 @router.get("/v1/orders/{id}/timeline", **describe.TIMELINE)
 async def show_timeline(request: Request) -> Response:
     """Every transition of the order and its children, oldest first."""
-    return JsonResponse({"items": await _look(request, timeline, snapshot=True)})
+    context = context_for(request)
+    find = _finder(request)
+
+    def work() -> dict[str, Any]:
+        with read(context.runtime.engine) as conn:
+            order_id = find(conn)
+        try:
+            return {"items": whole_timeline(context.runtime, order_id)}
+        except NotFound as error:
+            raise _unknown(order_id) from error
+
+    return JsonResponse(await context.work.run(work))
 
 
 @router.patch("/v1/orders/{id}", **describe.AMEND)

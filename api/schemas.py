@@ -271,16 +271,50 @@ class Halts(_Shape):
 
 class Breaker(_Shape):
     state: Literal["closed", "open", "half_open"]
-    until: Time | None = Field(description="when it may be tried again")
+    since: Time | None = Field(description="when it opened")
+    until: Time | None = Field(description="when the venue is asked again at the earliest")
+    failures: int = Field(description="failures in the window so far; none unless it is closed")
 
 
 class RateBudget(_Shape):
     limit: str = Field(examples=["1200/minute"])
+    ordinary: int | None = Field(
+        description="plain requests that may leave at once for orders and what is read for them; null: not known now"
+    )
+    urgent: int | None = Field(description="the same, for cancels, stops and lookups only")
+    closed_until: Time | None = Field(description="the venue wants to be left alone until then")
+
+
+class VenueResetRequest(_Shape):
+    venue: str
+    account: str = "main"
+
+
+class VenueReset(_Shape):
+    venue: str
+    account: str
+    breaker: Breaker
 
 
 class VenueError(_Shape):
     message: str
     at: Time | None
+
+
+class Stream(_Shape):
+    """What the venue pushes, as the process that listens said last."""
+
+    state: Literal["connecting", "live", "down"]
+    since: Time
+    healthy: bool = Field(description="polling may be slower meanwhile")
+    told_at: Time | None = Field(description="when that process said so")
+    heard_at: Time | None = Field(description="when the last message came")
+    messages: int
+    reconnects: int
+    gaps: int = Field(description="times after which events may have been missing; all was polled at once")
+    fills: int = Field(description="fills that it told of first")
+    lag_ms: int | None
+    error: str | None
 
 
 class VenueAccount(_Shape):
@@ -292,6 +326,7 @@ class VenueAccount(_Shape):
     last_error: VenueError | None
     last_success_at: Time | None
     latency_ms: int | None
+    stream: Stream | None = Field(description="null: the account is polled only")
 
 
 class Venues(_Shape):

@@ -8,15 +8,21 @@ import structlog
 from sqlalchemy import Connection, Engine, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.reconciliation import BreakStatus
 from models.transitions import CHILD_FINAL, ORDER_FINAL
 from models.vocabulary import ChildStatus, OrderStatus
 from risk.breaker import BreakerStatus
+from storage.anomaly_tables import anomalies
 from storage.breakers import list_breakers
 from storage.engine import is_unavailable, read
 from storage.message_tables import dead_letters
 from storage.order_tables import child_orders, orders
 from storage.protection_tables import breaker_transitions
+from storage.reconciliation_tables import breaks, freezes
+from storage.reconciliations import last_finished
+from storage.seals import chain_state
 from storage.service_tables import alerts, halts, outbox, venue_states
+from storage.verifications import last_verification
 from telemetry.metrics import Gauge
 
 log = structlog.get_logger(__name__)
@@ -37,8 +43,17 @@ _ALERTS = select(alerts.c.kind, alerts.c.severity, func.count()).group_by(alerts
 _MOVES = select(
     breaker_transitions.c.venue, breaker_transitions.c.account, breaker_transitions.c.to_status, func.count()
 ).group_by(breaker_transitions.c.venue, breaker_transitions.c.account, breaker_transitions.c.to_status)
+_ANOMALIES = select(anomalies.c.kind, anomalies.c.venue, anomalies.c.account, func.count()).group_by(
+    anomalies.c.kind, anomalies.c.venue, anomalies.c.account
+)
 #: so that "above 0" is an alert
 _BREAKER = {BreakerStatus.CLOSED: 0.0, BreakerStatus.HALF_OPEN: 1.0, BreakerStatus.OPEN: 2.0}
+_BREAKS = (
+    select(breaks.c.kind, breaks.c.severity, func.count())
+    .where(breaks.c.status == BreakStatus.OPEN)
+    .group_by(breaks.c.kind, breaks.c.severity)
+)
+_FREEZES = select(func.count()).select_from(freezes).where(freezes.c.lifted_at.is_(None))
 _HALTS = select(func.count()).select_from(halts)
 
 
@@ -76,6 +91,22 @@ def _read(conn: Connection, now: datetime) -> list[Gauge]:
         ),
         _counts(conn, "steadfill_dead_letters", "Dead letters that nobody has decided on", ("code",), _DEAD),
         _counts(conn, "steadfill_alerts", "Alerts on record", ("kind", "severity"), _ALERTS),
+        *_ledger(conn, now),
+        _counts(conn, "steadfill_breaks", "Breaks that stand open", ("kind", "severity"), _BREAKS),
+        _single("steadfill_freezes", "Assets on which new sends are stopped", conn.execute(_FREEZES).scalar_one()),
+        Gauge(
+            name="steadfill_reconciliation_age_seconds",
+            help="Since when the venue account was last compared to the end",
+            label_names=("venue", "account"),
+            values={place: max(0.0, (now - ended).total_seconds()) for place, ended in last_finished(conn).items()},
+        ),
+        _counts(
+            conn,
+            "steadfill_anomalies",
+            "Anomalies found so far",
+            ("kind", "venue", "account"),
+            _ANOMALIES,
+        ),
         _single("steadfill_halts", "Halts that stand", conn.execute(_HALTS).scalar_one()),
         Gauge(
             name="steadfill_breaker_state",
@@ -112,6 +143,23 @@ def _read(conn: Connection, now: datetime) -> list[Gauge]:
             },
         ),
     ]
+
+
+def _ledger(conn: Connection, now: datetime) -> list[Gauge]:
+    state, last = chain_state(conn), last_verification(conn)
+    waits_s = 0.0 if state.oldest_at is None else max(0.0, (now - state.oldest_at).total_seconds())
+    gauges = [
+        _single("steadfill_ledger_seals", "Entries in the hash chain", state.head.sequence if state.head else 0),
+        _single("steadfill_ledger_unsealed", "Entries that wait for their seal", state.waiting),
+        _single("steadfill_ledger_unsealed_seconds", "How long the oldest of them has waited", waits_s),
+    ]
+    if last is not None:
+        age_s = max(0.0, (now - last.finished_at).total_seconds())
+        gauges += [
+            _single("steadfill_ledger_verified_seconds", "How long ago the books were verified", age_s),
+            _single("steadfill_ledger_failures", "Checks that failed then", last.failures),
+        ]
+    return gauges
 
 
 def _single(name: str, text: str, value: float) -> Gauge:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 import typer
 
+from cli.anomalies import anomalies
+from cli.archive import archive, cleanups
+from cli.breaks import breaks
 from cli.dead_letters import dead_letters
 from cli.errors import CommandError, Refused
 from cli.main import MACHINE, placeholder
 from cli.messages import messages
 from cli.orders import orders
 from cli.output import as_json, complain
+from cli.positions import positions
+from cli.reconcile import reconcile
 from cli.report import report
 from cli.simulate import simulate
 from cli.venues import balances, halt, resume, venues
@@ -30,7 +35,11 @@ for name in MACHINE:
 app.add_typer(orders, name="order")
 app.add_typer(messages, name="messages")
 app.add_typer(dead_letters, name="dead-letters")
-for command in (balances, report, simulate, venues, halt, resume):
+app.add_typer(archive, name="archive")
+app.add_typer(breaks, name="breaks")
+app.add_typer(anomalies, name="anomalies")
+app.add_typer(venues, name="venues")
+for command in (balances, cleanups, positions, reconcile, report, simulate, halt, resume):
     app.command()(command)
 
 

@@ -12,6 +12,9 @@ MACHINE = {
     "demo": "Orders, faults and a killed worker on this machine, then a verdict.",
     "chaos": "Kill, stop and cut a deployment of its own, stage by stage, and compare its books each time.",
     "doctor": "What is configured and reachable, and what to do where it is not.",
+    "backup": "Copy the database while it is in use, check the copy and rotate older ones; or list them.",
+    "restore": "Put a verified backup in place, halted; or try one with --drill.",
+    "verify": "Prove the books row by row; the first row that fails is named.",
     "db": "The database's schema.",
 }
 

@@ -1,19 +1,17 @@
 """``steadfill report``: what orders cost, one by one or in groups; as a table, JSON, CSV or an HTML file."""
 
-import csv
 import difflib
-import io
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli.errors import CommandError
+from cli.csv_rows import csv_text
 from cli.output import Json, as_json, console
+from cli.page_file import write_page
 from models.clock import parse_time
 from models.money import NotADecimal, parse_decimal
 
@@ -72,9 +70,9 @@ def report(
     if output_json:
         as_json(shown.document)
     elif output_csv:
-        sys.stdout.write(_csv(shown.rows))
+        sys.stdout.write(csv_text(shown.rows))
     elif html is not None:
-        _write(html, shown.html())
+        write_page(html, shown.html())
     else:
         console().print(shown.view())
 
@@ -120,37 +118,3 @@ def _time(name: str, text: str | None) -> datetime | None:
         return None if text is None else parse_time(text)
     except ValueError as error:
         raise typer.BadParameter(f"{name} {error}, not {text}") from None
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A header and a row each; nothing at all for no rows."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, lineterminator="\n")
-    if rows:
-        writer.writeheader()
-        writer.writerows({name: _harmless(text) for name, text in row.items()} for row in rows)
-    return out.getvalue()
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet runs what begins like a formula: only numbers may begin so."""
-    if text[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        try:
-            parse_decimal(text.removeprefix("-"))
-        except NotADecimal:
-            return f"'{text}"
-    return text
-
-
-def _write(file: str, page: str) -> None:
-    if file == "-":
-        sys.stdout.write(page)
-        return
-    try:
-        Path(file).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise CommandError(
-            f"{file} can't be written: {error.strerror}. Nothing was reported; name another file, or - for standard output."
-        ) from None
-    console().print(f"The report is in {file}.")

@@ -53,8 +53,8 @@ def simulate(
 
     Needs no deployment and sends nothing. What is assumed of the market stands under the table.
     """
-    from cli.report import _csv as csv_text
-    from cli.report import _write as write_page
+    from cli.csv_rows import csv_text
+    from cli.page_file import write_page
     from cli.simulate_run import simulate as run
     from cli.simulate_setting import Wanted
     from cli.simulate_show import document_of, page_of, rows_of, view_of

@@ -1,4 +1,4 @@
-"""``steadfill balances|venues|halt|resume``."""
+"""``steadfill balances|venues|halt|resume``, and ``steadfill venues reset``."""
 
 from typing import Annotated, Any
 
@@ -26,8 +26,16 @@ def balances(*, output_json: Json = False) -> None:
     )
 
 
-def venues(*, output_json: Json = False) -> None:
-    """Each venue account: breaker, rate budget, last error, latency."""
+venues = typer.Typer(
+    invoke_without_command=True, help="Each venue account: breaker, rate budget, last error, latency, its stream."
+)
+
+
+@venues.callback()
+def show_venues(context: typer.Context, *, output_json: Json = False) -> None:
+    """Each venue account: breaker, rate budget, last error, latency, its stream."""
+    if context.invoked_subcommand is not None:
+        return
     answer = connect().get("/v1/venues")
     if output_json:
         as_json(answer)
@@ -38,6 +46,23 @@ def venues(*, output_json: Json = False) -> None:
         table(
             [name.replace("_", " ") for name in names], ([_short(item.get(name)) for name in names] for item in items)
         )
+    )
+
+
+@venues.command("reset")
+def reset(
+    venue: Annotated[str, typer.Argument(help="The name of the venue, as orders use it.")],
+    *,
+    account: Annotated[str, typer.Option(help="The account of the venue.")] = "main",
+    output_json: Json = False,
+) -> None:
+    """Close the breaker of a venue account by hand: orders that wait for it go on."""
+    answer = connect().post("/v1/venues/reset", {"venue": venue, "account": account})
+    if output_json:
+        as_json(answer)
+        return
+    console().print(
+        f"The breaker of {venue} (account {account}) is {answer['breaker']['state']}; it opens again by itself."
     )
 
 

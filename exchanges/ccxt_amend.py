@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from exchanges.aliases import speaks_as
 from exchanges.capabilities import Amend, AmendSize, Capabilities
 from exchanges.ccxt_call import Caller, Stamp, Unreadable
 from exchanges.ccxt_create import assert_steps, kraken_deadline
@@ -96,9 +97,9 @@ def _arguments(amendment: Amendment, ccxt_id: str, can: Capabilities) -> tuple[A
 
 def _params(amendment: Amendment, ccxt_id: str) -> Mapping[str, object]:
     params: dict[str, object] = {}
-    if ccxt_id == "kraken" and amendment.post_only:
+    if speaks_as(ccxt_id) == "kraken" and amendment.post_only:
         params["postOnly"] = True  # elsewhere an order stays post-only by itself
-    if ccxt_id == "kraken" and amendment.timestamp is not None:
+    if speaks_as(ccxt_id) == "kraken" and amendment.timestamp is not None:
         params["deadline"] = kraken_deadline(amendment.timestamp, amendment.window_ms)
     return params
 

@@ -3,7 +3,7 @@
 import decimal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
@@ -78,15 +78,17 @@ class Caller:
 
         ``operation`` may raise Unreadable for what it can't make sense of.
         """
-        if not self._pool.has_markets:
-            self.load_markets()
-        if signed and self.can.signs_milliseconds and stamp is None:
-            self.time_ms()
-        if not signed:
-            return self._run(operation, lists=lists, changes=changes, stamp=stamp)
-        return self._signed(
-            lambda held: self._run(operation, lists=lists, changes=changes, stamp=stamp, key=held.key), changes=changes
-        )
+        with self._seat():  # who waits for another thread's markets or clock waits on the venue as well
+            if not self._pool.has_markets:
+                self.load_markets()
+            if signed and self.can.signs_milliseconds and stamp is None:
+                self.time_ms()
+            if not signed:
+                return self._run(operation, lists=lists, changes=changes, stamp=stamp)
+            return self._signed(
+                lambda held: self._run(operation, lists=lists, changes=changes, stamp=stamp, key=held.key),
+                changes=changes,
+            )
 
     def load_markets(self) -> Markets:
         """Ask for the venue's markets and hand them to every instance; threads that want them at once ask once."""
@@ -100,11 +102,12 @@ class Caller:
         def run(held: HeldKey | None = None) -> None:
             self._run(load, after=self._pool.share_markets, key=held.key if held else None)
 
-        if self.can.signs_markets:
-            self.time_ms()
-            self._loading.run(lambda: self._signed(run, changes=False))
-        else:
-            self._loading.run(run)
+        with self._seat():
+            if self.can.signs_markets:
+                self.time_ms()
+                self._loading.run(lambda: self._signed(run, changes=False))
+            else:
+                self._loading.run(run)
         return self._pool.markets
 
     def time_ms(self) -> int:
@@ -112,7 +115,8 @@ class Caller:
         if self.clock.fresh() or (self.clock.known() and self._measuring.under_way):
             return self.clock.now_ms()
         try:
-            self._measuring.run(self.read_time_ms)
+            with self._seat():
+                self._measuring.run(self.read_time_ms)
         except VenueError:
             if not self.clock.known():
                 raise
@@ -205,7 +209,7 @@ class Caller:
         """``key``: what it is signed with; None where nothing is signed."""
         failure: VenueError | None = None
         # ccxt leaves the thread's decimal context rounding half up and trapping underflow.
-        with self._pool.instance() as instance, decimal.localcontext():
+        with self._seat(), self._pool.instance() as instance, decimal.localcontext():
             if key is not None:
                 instance.use(key)
             self._begin(instance, stamp, changes=changes, keeps_json=after is None)
@@ -227,6 +231,9 @@ class Caller:
         if self.config.turnstile is not None:
             self.config.turnstile.failed(failure)
         raise failure from None
+
+    def _seat(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.config.turnstile is None else self.config.turnstile.seat()
 
     def _begin(self, instance: Instance, stamp: Stamp | None, *, changes: bool, keeps_json: bool) -> None:
         instance.session.begin(gets_may_change=changes and not self.can.gets_only_read, keeps_json=keeps_json)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from exchanges.aliases import speaks_as
 from exchanges.capabilities import Capabilities
 from exchanges.ccxt_call import Stamp
 from exchanges.ccxt_import import part
@@ -27,13 +28,13 @@ def stamp(order: NewOrder) -> Stamp:
 def arguments(order: NewOrder, ccxt_id: str, can: Capabilities, client_id: str) -> tuple[Any, ...]:
     """Symbol, type, side, quantity, price, params. Raises VenueError(REJECTED) for what the venue can't take."""
     params: dict[str, object] = {can.client_id_param: client_id}
-    if ccxt_id == "binance":
+    if speaks_as(ccxt_id) == "binance":
         params |= {
             "timestamp": milliseconds(order.timestamp),
             "recvWindow": order.window_ms,
             "newOrderRespType": "FULL",
         }
-    if ccxt_id == "kraken":
+    if speaks_as(ccxt_id) == "kraken":
         params["oflags"] = "fciq"  # its default for a sell is a fee in base, although its trades tell it in quote
         params["deadline"] = kraken_deadline(order.timestamp, order.window_ms)
     if order.type is OrderType.MARKET:

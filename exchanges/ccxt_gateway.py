@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from exchanges import ccxt_create, ccxt_markets, ccxt_parse, client_ids
+from exchanges.aliases import speaks_as
 from exchanges.capabilities import Capabilities
 from exchanges.ccxt_amend import Amendment, amend
 from exchanges.ccxt_call import Caller
 from exchanges.ccxt_lookup import Lookup
 from exchanges.ccxt_market_data import MarketData
+from exchanges.ccxt_movements import Movements
 from exchanges.ccxt_pool import MAX_INSTANCES
 from exchanges.ccxt_public_trades import TradeTape
 from exchanges.ccxt_session import Exchange
@@ -24,6 +26,7 @@ from models.clock import from_milliseconds
 from models.instrument import Instrument
 from models.market_data import Candle, OrderBook, PublicTrades
 from models.money import ZERO
+from models.movement import Movement
 from models.reports import NewOrder, OrderReport, Quote, Trade, VenueBalance
 from models.vocabulary import OrderType, Side
 
@@ -50,6 +53,7 @@ class CcxtGateway:
         self._lookup = Lookup(self._caller)
         self._market = MarketData(self._caller)
         self._tape = TradeTape(self._caller)
+        self._movements = Movements(self._caller)
 
     @property
     def venue(self) -> str:
@@ -111,6 +115,9 @@ class CcxtGateway:
         found = self._caller.call(lambda exchange: ccxt_parse.balances(_balances(exchange)), lists=True)
         self._shown.note(found, asked_at)
         return found
+
+    def movements(self, since: datetime) -> Sequence[Movement]:
+        return self._movements.since(since)
 
     def rehearse(self, order: NewOrder) -> None:
         """Everything up to the send, and not that: raises NotRounded and VenueError(REJECTED) as ``create_order`` does."""
@@ -204,5 +211,5 @@ class CcxtGateway:
 
 
 def _balances(exchange: Exchange) -> dict[str, object]:
-    found: dict[str, object] = exchange.fetch_balance({"type": "spot"} if exchange.id == "binance" else {})
+    found: dict[str, object] = exchange.fetch_balance({"type": "spot"} if speaks_as(exchange.id) == "binance" else {})
     return found

@@ -5,8 +5,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from exchanges.aliases import speaks_as
 from exchanges.ccxt_call import Caller, Unreadable
-from exchanges.ccxt_pages import MAX_PAGES, Entry, Fetch, pages
+from exchanges.ccxt_open_orders import OpenPage, every_open_order
+from exchanges.ccxt_pages import Entry, Fetch, pages
 from exchanges.ccxt_parse import order_report, trades
 from exchanges.ccxt_session import Exchange
 from exchanges.evidence import Evidence, VenueError
@@ -61,18 +63,14 @@ class Lookup:
         def read(exchange: Exchange) -> list[OrderReport]:
             limit = self._can.open_orders_a_page or _limit(exchange, "fetchOpenOrders", default=None)
             of, wanted = self._of(exchange, symbol)
-            found: dict[object, Entry] = {}
-            further: dict[str, object] = {}
-            for _ in range(MAX_PAGES):
-                page = exchange.fetch_open_orders(of, None, limit, {**params, **wanted, **further})
-                known = len(found)
-                found.update((entry.get("id"), entry) for entry in page)
-                if not (self._has_more(exchange) or (limit is not None and len(page) >= limit)):
-                    return [self._report(entry, symbol) for entry in found.values() if entry.get("symbol") == symbol]
-                further = self._next_open_orders(exchange)
-                if not further or len(found) == known:
-                    break
-            raise Unreadable("it shows only the first of the open orders")
+
+            def page(further: Mapping[str, object]) -> OpenPage:
+                entries = exchange.fetch_open_orders(of, None, limit, {**params, **wanted, **further})
+                full = self._has_more(exchange) or (limit is not None and len(entries) >= limit)
+                return OpenPage(entries, full=full, reply=exchange.session.wire.json)
+
+            found = every_open_order(page, self._can)
+            return [self._report(entry, symbol) for entry in found if entry.get("symbol") == symbol]
 
         return self._caller.call(read, lists=True)
 
@@ -94,7 +92,7 @@ class Lookup:
         return [entry for entry in self._trades(symbol, since_ms, {}) if milliseconds(entry.traded_at) >= since_ms]
 
     def order_trades(self, symbol: str, venue_order_id: str, since: datetime) -> list[Trade]:
-        if self._caller.config.ccxt_id == "binance":
+        if speaks_as(self._caller.config.ccxt_id) == "binance":
             found = self._trades(symbol, None, {"orderId": venue_order_id})
         else:
             found = self._shown_since(symbol, since)  # the order's filled quantity says whether these are all
@@ -206,19 +204,6 @@ class Lookup:
             return symbol, {}
         name = self._can.symbols_param
         return None, {name: [exchange.market(symbol)["id"]]} if name else {}
-
-    def _next_open_orders(self, exchange: Exchange) -> dict[str, object]:
-        """``params`` of the page after the last; empty where there is none, or no way to it."""
-        if self._can.open_orders_next is None:
-            return {}
-        name, path = self._can.open_orders_next
-        value: Any = exchange.session.wire.json
-        for key in path.split("."):
-            if isinstance(value, list):
-                value = value[int(key)] if value else None
-            else:
-                value = value.get(key) if isinstance(value, dict) else None
-        return {name: value} if value else {}
 
     def _has_more(self, exchange: Exchange) -> bool:
         """The reply itself says that it is a part."""

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exchanges import ccxt_paper
+from exchanges.aliases import speaks_as
 from exchanges.ccxt_import import NoSuchExchange, exchange_class
 from exchanges.config import VenueConfig
 from exchanges.http_origin import Origin
@@ -41,7 +42,7 @@ _OPTIONS_OF: dict[str, dict[str, object]] = {
 
 
 #: at DEBUG the library would log every request with its key and signature
-_SILENT = logging.Logger("ccxt, silenced", level=logging.CRITICAL + 1)  # noqa: LOG001 - out of reach of any logging setup
+SILENT = logging.Logger("ccxt, silenced", level=logging.CRITICAL + 1)  # noqa: LOG001 - out of reach of any logging setup
 
 
 class UnknownExchange(ValueError):
@@ -66,13 +67,8 @@ def make_exchange(config: VenueConfig, session: WireSession, nonce: Callable[[],
             "enableRateLimit": False,
             "timeout": config.timeout_ms,
             "session": session,
-            "logger": _SILENT,
-            "options": {
-                **_OPTIONS,
-                **_OPTIONS_OF.get(config.ccxt_id, {}),
-                "recvWindow": config.recv_window_ms,
-                **config.options,
-            },
+            "logger": SILENT,
+            "options": options_of(config),
         }
     )
     if config.mode is Mode.SANDBOX:
@@ -81,13 +77,23 @@ def make_exchange(config: VenueConfig, session: WireSession, nonce: Callable[[],
     exchange.on_json_response = exact_json
     if nonce is not None:
         exchange.nonce = nonce
-    if nonce is not None and config.ccxt_id == "coinbase":
+    if nonce is not None and speaks_as(config.ccxt_id) == "coinbase":
         exchange.seconds = lambda: nonce() // 1000  # what it signs
     if config.turnstile is not None:
         _pass(exchange, session, config.turnstile)
     if config.base_url is not None:
         exchange.urls = {**exchange.urls, "api": pointed(exchange.urls["api"], config.base_url)}
     return exchange
+
+
+def options_of(config: VenueConfig) -> dict[str, object]:
+    """ccxt's ``options`` of one account."""
+    return {
+        **_OPTIONS,
+        **_OPTIONS_OF.get(speaks_as(config.ccxt_id), {}),
+        "recvWindow": config.recv_window_ms,
+        **config.options,
+    }
 
 
 def _pass(exchange: Exchange, session: WireSession, turnstile: Turnstile) -> None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from exchanges.aliases import speaks_as
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdShape:
@@ -39,12 +41,12 @@ SHAPES: Mapping[str, IdShape] = {
 
 def pattern(ccxt_id: str) -> str:
     """What ``ccxt_id`` takes as a client id, as a regular expression."""
-    return SHAPES.get(ccxt_id, _ANYWHERE).pattern.pattern
+    return SHAPES.get(speaks_as(ccxt_id), _ANYWHERE).pattern.pattern
 
 
 def shape(ccxt_id: str, common_id: str) -> str:
     """``common_id`` (18 alphanumerics fit everywhere) as ``ccxt_id`` takes it. Raises UnfitClientId."""
-    form = SHAPES.get(ccxt_id, _ANYWHERE)
+    form = SHAPES.get(speaks_as(ccxt_id), _ANYWHERE)
     shaped = common_id if common_id.startswith(form.prefix) else form.prefix + common_id
     if not form.pattern.fullmatch(shaped):
         raise UnfitClientId(

@@ -64,6 +64,8 @@ class VenueConfig:
     ccxt_id: str
     #: sends every REST call of the ccxt class to this scheme, host and port; None: the venue's own
     base_url: str | None = None
+    #: the same for every WebSocket connection: ``ws://`` or ``wss://``
+    ws_url: str | None = None
     api_key: Secret = field(default_factory=lambda: Secret(""))
     secret: Secret = field(default_factory=lambda: Secret(""))
     #: the third credential that some venues ask for

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from requests.exceptions import ConnectTimeout
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from exchanges.aliases import speaks_as
 from exchanges.evidence import Evidence, VenueError
 from exchanges.http_session import Wire
 from exchanges.redact import redact
@@ -20,10 +21,9 @@ from exchanges.venue_codes import (
     BANNED_UNTIL,
     CLIENT_ID_TEXT,
     CLOCK_TEXT,
-    CODES,
     DUPLICATE_TEXT,
     TIMEOUT_TEXT,
-    UNKNOWN_VENUE,
+    venue_codes,
 )
 
 #: HTTP statuses by which a venue, or the proxy before it, slows us down
@@ -109,7 +109,7 @@ def classify(
         return exception
     facts = _gather(exception, ccxt_id, wire, changes=changes)
     evidence = _judge(facts, ccxt_id)
-    if not changes and facts.code in CODES.get(ccxt_id, UNKNOWN_VENUE).not_found_in_reads:
+    if not changes and facts.code in venue_codes(ccxt_id).not_found_in_reads:
         evidence = Evidence.NOT_FOUND
     if evidence is Evidence.AMBIGUOUS and facts.unsent:
         evidence = Evidence.REJECTED if facts.names & _LOCAL else Evidence.NOT_SENT
@@ -137,7 +137,7 @@ def refusal_in(body: object, ccxt_id: str, venue: str, secrets: Iterable[str] = 
     For replies that ccxt takes for answers although they are a no.
     """
     code, text = reply_error(body, ccxt_id)
-    evidence = CODES.get(ccxt_id, UNKNOWN_VENUE).evidence(code)
+    evidence = venue_codes(ccxt_id).evidence(code)
     if evidence not in {Evidence.REJECTED, Evidence.NOT_FOUND}:
         return None
     words = redact(text or code, secrets)
@@ -150,7 +150,7 @@ def _gather(exception: BaseException, ccxt_id: str, wire: Wire | None, *, change
     if wire is None or wire.status is None:
         body = json_in(str(exception))
     code, text = reply_error(body, ccxt_id)
-    if ccxt_id == "kraken" and code:
+    if speaks_as(ccxt_id) == "kraken" and code:
         code = ":".join(code.split(":")[:2])
     said = text
     if not text and wire is not None and wire.body and wire.status is not None:
@@ -176,7 +176,7 @@ def _judge(facts: _Facts, ccxt_id: str) -> Evidence:
     verdict = _by_delivery(facts)
     if verdict is not None:
         return verdict
-    by_code = CODES.get(ccxt_id, UNKNOWN_VENUE).evidence(facts.code)
+    by_code = venue_codes(ccxt_id).evidence(facts.code)
     if by_code in _OVERRULED_BY_WORDS and _is_business(facts) and DUPLICATE_TEXT.search(f"{facts.code} | {facts.text}"):
         return Evidence.DUPLICATE
     if by_code is Evidence.DUPLICATE:

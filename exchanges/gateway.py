@@ -10,6 +10,7 @@ from exchanges.config import DEFAULT_RECV_WINDOW_MS
 from models.instrument import Instrument
 from models.market_data import Candle, OrderBook, PublicTrades
 from models.money import ZERO
+from models.movement import Movement
 from models.reports import NewOrder, OrderReport, Quote, Trade, VenueBalance
 from models.vocabulary import OrderType, Side
 
@@ -71,6 +72,13 @@ class Gateway(Protocol):
         ...
 
     def balances(self) -> Sequence[VenueBalance]: ...
+
+    def movements(self, since: datetime) -> Sequence[Movement]:
+        """Deposits, withdrawals and transfers that began at ``since`` or later, oldest first, all pages.
+
+        Empty where ``capabilities.tells_movements`` is false: the venue's lists are not known, or there are none.
+        """
+        ...
 
     def create_order(self, order: NewOrder) -> OrderReport:
         """Send it once. A reply without an order id raises VenueError(AMBIGUOUS).

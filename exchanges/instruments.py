@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -18,8 +18,11 @@ RECHECK_EMPTY_S = 0.25
 class InstrumentStore(Protocol):
     """What the processes of a deployment share."""
 
-    def load(self, venue: str) -> tuple[Sequence[Instrument], datetime | None]:
-        """What was saved last, and when the venue said so; an empty list and None where nothing was."""
+    def load(self, venue: str, known: datetime | None = None) -> tuple[Sequence[Instrument], datetime | None] | None:
+        """What was saved last, and when the venue said so; an empty list and None where nothing was.
+
+        None where the venue said it at ``known``: who holds that need not read thousands of them again.
+        """
         ...
 
     def save(self, venue: str, instruments: Sequence[Instrument]) -> None:
@@ -102,8 +105,12 @@ class InstrumentCache:
             held = self._held.get(venue)
             if held is not None and not self._is_old(held):
                 return held
-            found, fetched_at = self._store.load(venue)
-            return self._hold(venue, found, fetched_at)
+            loaded = self._store.load(venue, None if held is None else held.fetched_at)
+            if loaded is not None:
+                return self._hold(venue, *loaded)
+            assert held is not None
+            self._held[venue] = still = replace(held, checked_at=self._ticks())
+            return still
 
     def _hold(self, venue: str, found: Sequence[Instrument], fetched_at: datetime | None) -> _Held:
         held = _Held({entry.symbol: entry for entry in found}, fetched_at, self._ticks())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from exchanges.aliases import ALIASES
 from exchanges.ccxt_session import Exchange
 
 
@@ -28,12 +29,18 @@ class _Source:
 
 
 def tells_rights(ccxt_id: str) -> bool:
-    return ccxt_id in _SOURCES
+    return _asked_as(ccxt_id) in _SOURCES
+
+
+def _asked_as(ccxt_id: str) -> str:
+    """An alias of another service may have no such page of its own."""
+    alias = ALIASES.get(ccxt_id)
+    return alias.of if alias is not None and alias.one_service else ccxt_id
 
 
 def read_rights(exchange: Exchange, ccxt_id: str) -> KeyRights:
     """Ask the venue. For classes that ``tells_rights`` knows."""
-    source = _SOURCES[ccxt_id]
+    source = _SOURCES[_asked_as(ccxt_id)]
     return source.read(getattr(exchange, source.method)())
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from exchanges.aliases import speaks_as
+
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -143,4 +145,4 @@ LITTLE = MarketShown()
 
 
 def market_shown(ccxt_id: str) -> MarketShown:
-    return SHOWN.get(ccxt_id, LITTLE)
+    return SHOWN.get(speaks_as(ccxt_id), LITTLE)

@@ -3,12 +3,12 @@
 import json
 
 from exchanges.retry_after import MAX_RETRY_AFTER_S
-from exchanges.venue_codes import CODES, UNKNOWN_VENUE
+from exchanges.venue_codes import venue_codes
 
 
 def reply_error(body: object, ccxt_id: str) -> tuple[str, str]:
     """The venue's code and words in a reply; empty strings where there are none."""
-    codes = CODES.get(ccxt_id, UNKNOWN_VENUE)
+    codes = venue_codes(ccxt_id)
     found_codes = [found for path in codes.code_at if (found := _at(body, path))]
     code = next((found for found in found_codes if found not in codes.blank), next(iter(found_codes), ""))
     text = next((found for path in codes.text_at if (found := _at(body, path))), "")
@@ -17,7 +17,7 @@ def reply_error(body: object, ccxt_id: str) -> tuple[str, str]:
 
 def wait_s(body: object, ccxt_id: str) -> float | None:
     """For how many seconds the reply asks to be left alone; None where it does not."""
-    path = CODES.get(ccxt_id, UNKNOWN_VENUE).wait_at
+    path = venue_codes(ccxt_id).wait_at
     said = _at(body, path) if path else ""
     if not said.replace(".", "", 1).isdigit() or not said.isascii():
         return None

@@ -1,6 +1,7 @@
 """What every request to a venue account passes, as those see it who make the requests."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from exchanges.evidence import VenueError
@@ -8,6 +9,10 @@ from exchanges.evidence import VenueError
 
 class Turnstile(Protocol):
     """Thread-safe; one per process and venue account."""
+
+    def seat(self) -> AbstractContextManager[None]:
+        """Around each call: at most so many threads of a process wait on one venue. Raises VenueError(NOT_SENT)."""
+        ...
 
     def enter(self, weight: float) -> None:
         """Before each request; ``weight`` in plain requests. Raises VenueError(NOT_SENT) for one that may not leave."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from exchanges.aliases import speaks_as
 from exchanges.evidence import Evidence
 
 _NONE: frozenset[str] = frozenset()
@@ -203,3 +204,8 @@ CODES: Mapping[str, VenueCodes] = {
     ),
 }  # fmt: skip
 UNKNOWN_VENUE = VenueCodes()
+
+
+def venue_codes(ccxt_id: str) -> VenueCodes:
+    """The table for a class, or for the one that it is an alias of."""
+    return CODES.get(speaks_as(ccxt_id), UNKNOWN_VENUE)

@@ -47,6 +47,21 @@ def venue_client_order_id(prefix: str, child: str) -> str:
     return prefix + _encode(digest & ((1 << 75) - 1), VENUE_CLIENT_ID_LENGTH - DEPLOYMENT_PREFIX_LENGTH)
 
 
+def is_of_deployment(prefix: str, client_order_id: str) -> bool:
+    """Whether a client id has the shape of ``venue_client_order_id``. A stranger may hit on it: one in ten million does."""
+    return (
+        len(client_order_id) == VENUE_CLIENT_ID_LENGTH
+        and client_order_id.startswith(prefix)
+        and set(client_order_id[len(prefix) :]) <= set(_ALPHABET)
+    )
+
+
+def break_id(run_id: str, venue: str, account: str, key: str) -> str:
+    """20 characters, the same whenever this break is found in this run: what is posted for it is keyed by it."""
+    digest = int.from_bytes(hashlib.sha256(f"{run_id}/{venue}/{account}/{key}".encode()).digest())
+    return "b" + _encode(digest & ((1 << 95) - 1), 19)
+
+
 def _encode(number: int, length: int) -> str:
     characters = []
     for _ in range(length):

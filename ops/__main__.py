@@ -1,4 +1,4 @@
-"""The commands about this machine: ``python -m ops up|ps|demo|chaos|doctor|db``, reached as ``steadfill …``."""
+"""The commands about this machine: ``python -m ops up|ps|demo|…``, reached as ``steadfill …`` (`cli/main.py` lists them)."""
 
 import os
 import sys
@@ -14,6 +14,7 @@ from ops.roles import ROLES
 from ops.supervisor import StartError
 from ops.up import migrate, up
 from settings import ConfigurationError, Settings, load_settings
+from storage.backup.errors import BackupError
 
 app = typer.Typer(
     name="steadfill", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -64,6 +65,34 @@ def doctor_command(*, output_json: Json = False) -> None:
     else:
         report(findings)
     raise typer.Exit(1 if any(finding.state == "fail" for finding in findings) else 0)
+
+
+@app.command("verify")
+def verify_command(
+    *,
+    head: Annotated[
+        list[str] | None, typer.Option(help="SEQUENCE:HASH that was noted before: the chain must go through it.")
+    ] = None,
+    output_json: Json = False,
+) -> None:
+    """Prove the books: every entry as it was sealed, balances, fills, sums and holds. Exit status 1 where a row fails."""
+    from ops.verify import NothingToVerify, examine, show
+    from storage.verify.chain import NotAHead, read_head
+
+    try:
+        noted = [read_head(text) for text in head or ()]
+    except NotAHead as error:
+        raise typer.BadParameter(str(error)) from None
+    try:
+        report, took_s = examine(load_settings(venue_secrets=False), noted)
+    except NothingToVerify as error:
+        terminal.complain(str(error))
+        raise typer.Exit(1) from None
+    if output_json:
+        terminal.as_json(report.document())
+    else:
+        show(report, took_s)
+    raise typer.Exit(0 if report.good else 1)
 
 
 @app.command("demo")
@@ -129,6 +158,63 @@ def chaos_command(
     raise typer.Exit(0 if good else 1)
 
 
+@app.command("backup")
+def backup_command(
+    *,
+    shown: Annotated[bool, typer.Option("--list", help="Make none; show those that are kept.")] = False,
+    output_json: Json = False,
+) -> None:
+    """Copy the database while it is in use, check the copy, list it with its digests, and rotate older ones."""
+    from ops import backup
+
+    settings = load_settings(venue_secrets=False)
+    if shown:
+        found = backup.listed(settings)
+        if output_json:
+            terminal.as_json(found)
+        else:
+            rows = [
+                (one["name"], one.get("database", "-"), one.get("bytes", "-"), one.get("problem", "")) for one in found
+            ]
+            terminal.show_table(("name", "database", "bytes", "problem"), rows)
+        return
+    made = backup.make(settings)
+    if output_json:
+        terminal.as_json(made)
+    else:
+        terminal.console().print(f"{made['path']} holds the database as of {made['made_at']}, checked.")
+
+
+@app.command("restore")
+def restore_command(
+    name: Annotated[str | None, typer.Argument(help="Which backup; without: the newest.")] = None,
+    *,
+    drill: Annotated[bool, typer.Option("--drill", help="Try it in a place of its own and change nothing.")] = False,
+    into: Annotated[str | None, typer.Option(help="An empty PostgreSQL database, by its URL.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Set the present SQLite file aside.")] = False,
+    output_json: Json = False,
+) -> None:
+    """Verify a backup and put it in place, halted: nothing is sent before a look at open orders and trades since then."""
+    from ops import backup
+
+    settings = load_settings(venue_secrets=False)
+    if drill:
+        told = backup.try_out(settings, name)
+        said = f"{told['name']} can be restored: digests, schema, guards, books and row counts are right. Nothing was changed."
+    else:
+        told = backup.bring_back(settings, name, into=into, confirmed=yes)
+        aside = f" The earlier file is {told['set_aside']}." if told["set_aside"] else ""
+        replayed = told["replayed"]
+        since = f" with {replayed['records']} transactions of the journal" if replayed else ""
+        if replayed and replayed["gap"]:
+            since += f" (INCOMPLETE: {replayed['gap']})"
+        said = f"{told['name']} is restored{since}, and everything is halted.{aside}"
+    if output_json:
+        terminal.as_json(told)
+    else:
+        terminal.console().print(said)
+
+
 @database.command("upgrade")
 def upgrade_command(*, output_json: Json = False) -> None:
     """Bring the database to this version's schema; nothing happens where it is there already."""
@@ -164,7 +250,7 @@ def main() -> int:
         app(prog_name="steadfill")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
-    except (ConfigurationError, state.AlreadyRunningError, StartError) as error:
+    except (ConfigurationError, state.AlreadyRunningError, StartError, BackupError) as error:
         terminal.complain(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

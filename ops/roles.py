@@ -11,10 +11,10 @@ from ops import embedded_broker
 from settings import PAPER_KEYS, Settings, VenueSettings, embedded_socket
 
 #: in the order of their start; they stop in the order of STOP_ORDER
-ROLES = ("broker", "paper", "worker", "beat", "api")
+ROLES = ("broker", "paper", "worker", "beat", "stream", "api")
 
 #: intake first, so that what is running can end; the broker last, since all others speak through it
-STOP_ORDER = ("api", "worker", "beat", "paper", "broker")
+STOP_ORDER = ("api", "worker", "beat", "stream", "paper", "broker")
 
 #: seconds a worker gets to end: the soft shutdown timeout for its running tasks, and what handing back the rest takes
 WORKER_DRAIN_S = 30.0
@@ -60,6 +60,8 @@ def pieces(settings: Settings, *, only: Sequence[str] = ROLES, venue_workers: in
         made += _workers(venue_workers)
     if "beat" in only:
         made.append(_beat(settings))
+    if "stream" in only and any(venue.streams for venue in settings.venues.values()):
+        made.append(_stream())
     if "api" in only:
         made.append(_api(settings))
     return made
@@ -117,6 +119,11 @@ def _beat(settings: Settings) -> Piece:
     folder.mkdir(parents=True, exist_ok=True)
     command = _celery("beat", "--schedule", str(folder / "schedule"), "--pidfile", "", "--loglevel", "INFO")
     return Piece(role="beat", name="beat", command=command, stop_timeout_s=5)
+
+
+def _stream() -> Piece:
+    """Where no venue streams it is left out, and where all tasks share a process: polling finds everything."""
+    return Piece(role="stream", name="stream", command=(sys.executable, "-m", "ops.stream"), stop_timeout_s=15)
 
 
 def _api(settings: Settings) -> Piece:

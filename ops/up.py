@@ -14,7 +14,7 @@ from settings import DEFAULT_FILE, Settings, load_settings
 ROOT = Path(__file__).resolve().parent.parent
 
 #: the roles that work on the database
-_NEED_DATABASE = {"worker", "beat", "api"}
+_NEED_DATABASE = {"worker", "beat", "stream", "api"}
 
 
 def up(
@@ -51,10 +51,30 @@ def up(
             children["STEADFILL_BROKER_URL"] = "memory://"
             made = pieces(settings, only=only, venue_workers=venue_workers)
         if _NEED_DATABASE & set(only):
+            from ops.recover import recover_if_damaged  # with the database, which other pieces need not load
+
+            recover_if_damaged(settings, say)
             migrate(settings)
+            _keep_journal(settings, say)
             assert_modes(settings)
         supervisor = Supervisor(made, home=settings.home, environ=children, say=say, verbose=verbose)
         return supervisor.run(ready=lambda: ready(settings))
+
+
+def _keep_journal(settings: Settings, say: Say) -> None:
+    """A deployment without a journal is worse than one with it, and better than none."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from ops.backup import keep_journal
+    from storage.backup.errors import BackupError
+
+    try:
+        done = keep_journal(settings)
+    except (BackupError, SQLAlchemyError) as error:
+        say("up", f"going on WITHOUT a journal of changes, so what comes after the last backup has no copy: {error}")
+    else:
+        if done is not None:
+            say("up", done)
 
 
 def make_home(home: Path) -> None:
@@ -73,11 +93,13 @@ def make_home(home: Path) -> None:
 
 
 def migrate(settings: Settings) -> str:
-    """Bring the schema to this version; returns its revision. Raises StartError."""
+    """Bring the schema to this version; returns its revision. Raises StartError, or BackupError."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from ops.backup import assert_no_cut_restore
     from storage import schema
 
+    assert_no_cut_restore(settings)
     try:
         return schema.upgrade(settings.database_url)
     except (SQLAlchemyError, schema.SchemaProblem, OSError) as error:

@@ -16,6 +16,8 @@ class Circumstances:
     instrument: Instrument
     #: the sentence of a halt that covers the order's venue account
     halted: str | None
+    #: the sentence of a freeze of one of the order's assets
+    frozen: str | None = None
 
 
 Check = Callable[[Order, Circumstances], Reason | None]
@@ -25,6 +27,12 @@ def not_halted(_: Order, now: Circumstances) -> Reason | None:
     if now.halted is None:
         return None
     return Reason(code="HALTED", message=f"{now.halted}; nothing was sent")
+
+
+def not_frozen(_: Order, now: Circumstances) -> Reason | None:
+    if now.frozen is None:
+        return None
+    return Reason(code="ACCOUNT_FROZEN", message=f"{now.frozen}; nothing was sent")
 
 
 def still_traded(order: Order, now: Circumstances) -> Reason | None:
@@ -49,7 +57,7 @@ def enough_notional(order: Order, now: Circumstances) -> Reason | None:
     )
 
 
-CHECKS: Sequence[Check] = (not_halted, still_traded, enough_notional)
+CHECKS: Sequence[Check] = (not_halted, not_frozen, still_traded, enough_notional)
 
 
 def denial(order: Order, now: Circumstances) -> Reason | None:
@@ -62,4 +70,4 @@ def denial(order: Order, now: Circumstances) -> Reason | None:
 
 
 #: Every code that a denial can carry.
-DENIAL_CODES = ("HALTED", "INSTRUMENT_INACTIVE", "NOTIONAL_TOO_SMALL", "INSUFFICIENT_FUNDS")
+DENIAL_CODES = ("HALTED", "ACCOUNT_FROZEN", "INSTRUMENT_INACTIVE", "NOTIONAL_TOO_SMALL", "INSUFFICIENT_FUNDS")

@@ -130,6 +130,16 @@ def reserve(
     return replace(state, ordinary_us=_idle_us(state.ordinary_us, plan.ordinary, weight, at_us)), slot
 
 
+def room(state: Reserved, plan: RatePlan, lane: Lane, now_us: int) -> int:
+    """Weight that a lane of its own would let out at once; what is urgent may use the ordinary lane beside that."""
+    of_lane = plan.ordinary if lane is Lane.ORDINARY else plan.urgent
+    held_us = max(state.closed_until_us, state.held_until_us if lane is Lane.ORDINARY else 0)
+    if of_lane is None or held_us > now_us:
+        return 0
+    idle_us = state.ordinary_us if lane is Lane.ORDINARY else state.urgent_us
+    return max(0, of_lane.burst - -(-max(0, idle_us - now_us) // of_lane.interval_us))
+
+
 def close(state: Reserved, until_us: int) -> Reserved:
     """Nothing leaves before ``until_us``; a shorter word never opens what a longer one closed."""
     return replace(state, closed_until_us=max(state.closed_until_us, until_us))

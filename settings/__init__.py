@@ -6,6 +6,8 @@ No secret is in a message or a repr. A new section is a class in a file of its o
 of ``sentences.SECTIONS``.
 """
 
+from settings.anomalies import Anomalies
+from settings.backup import Backup
 from settings.deployment import Settings
 from settings.embedded import SOCKET_PATH_LIMIT, embedded_database_url, embedded_socket
 from settings.errors import ConfigurationError
@@ -14,7 +16,10 @@ from settings.keys import DRY_RUN_KEYS, PAPER_KEYS, Credentials, KeyPair
 from settings.load import load_settings
 from settings.origin import DEFAULT_FILE
 from settings.paper import PAPER_PORT, PaperVenue
+from settings.positions import Positions
+from settings.reconciliation import AssetTolerance, Reconciliation
 from settings.records import Events, Messages
+from settings.retention import Retention
 from settings.venue import RateLimit, VenueSettings
 
 __all__ = [
@@ -23,6 +28,9 @@ __all__ = [
     "PAPER_KEYS",
     "PAPER_PORT",
     "SOCKET_PATH_LIMIT",
+    "Anomalies",
+    "AssetTolerance",
+    "Backup",
     "Breaker",
     "ConfigurationError",
     "Credentials",
@@ -31,7 +39,10 @@ __all__ = [
     "KeyPair",
     "Messages",
     "PaperVenue",
+    "Positions",
     "RateLimit",
+    "Reconciliation",
+    "Retention",
     "Settings",
     "VenueSettings",
     "embedded_database_url",

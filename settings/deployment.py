@@ -9,9 +9,14 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from models.errors import shown
+from settings.anomalies import Anomalies
+from settings.backup import Backup
 from settings.embedded import embedded_database_url, embedded_socket
 from settings.execution import Breaker, Execution
+from settings.positions import Positions
+from settings.reconciliation import Reconciliation
 from settings.records import Events, Messages
+from settings.retention import Retention
 from settings.section import nearest
 from settings.venue import VenueSettings
 
@@ -44,8 +49,18 @@ class Settings(BaseSettings):
     breaker: Breaker = Breaker()
     events: Events = Events()
     messages: Messages = Messages()
+    backup: Backup = Backup()
+    retention: Retention = Retention()
+    reconciliation: Reconciliation = Reconciliation()
+    positions: Positions = Positions()
+    anomalies: Anomalies = Anomalies()
     #: by the name that orders use
     venues: dict[str, VenueSettings] = Field(default_factory=dict)
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the files of the archive are."""
+        return self.retention.archive_dir or self.home / "archive"
 
     @property
     def embedded_broker(self) -> bool:
@@ -54,6 +69,10 @@ class Settings(BaseSettings):
     @property
     def embedded_database(self) -> bool:
         return self.database_url == embedded_database_url(self.home)
+
+    @property
+    def backup_folder(self) -> Path:
+        return self.backup.folder or self.home / "backups"
 
     @property
     def redis_client_url(self) -> str | None:

@@ -60,7 +60,7 @@ class Execution(Section):
 
 
 class Breaker(Section):
-    #: failures in a row that open the breaker of one venue account
+    #: failures within a minute, of all processes together, that open the breaker of one venue account
     failure_threshold: int = Field(default=5, ge=1, le=1_000)
-    #: milliseconds from opening to the first probe
+    #: milliseconds from a venue's recovery until it is used again, at the latest
     recovery_timeout_ms: int = Field(default=60_000, ge=100, le=86_400_000)

@@ -7,11 +7,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from models.errors import shown
+from settings.anomalies import Anomalies
+from settings.backup import Backup
 from settings.deployment import Settings
 from settings.execution import Breaker, Execution
 from settings.keys import Credentials, KeyPair
 from settings.origin import DEFAULT_FILE, Origin
+from settings.positions import Positions
+from settings.reconciliation import Reconciliation
 from settings.records import Events, Messages
+from settings.retention import Retention
 from settings.section import nearest
 from settings.venue import VenueSettings
 
@@ -33,6 +38,11 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "breaker": Breaker,
     "events": Events,
     "messages": Messages,
+    "backup": Backup,
+    "retention": Retention,
+    "reconciliation": Reconciliation,
+    "positions": Positions,
+    "anomalies": Anomalies,
 }
 
 

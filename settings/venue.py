@@ -13,8 +13,8 @@ from exchanges.ccxt_import import OWN as OWN_EXCHANGES
 from models.errors import shown
 from models.vocabulary import Mode
 from settings.keys import Credentials
-from settings.paper import PaperVenue
 from settings.section import Section, exactly, nearest
+from settings.streams import StreamedVenue
 
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -33,7 +33,7 @@ class RateLimit(Section):
         return f"{self.requests}/{next(unit for unit, seconds in _SECONDS.items() if seconds == self.per_s)}"
 
 
-class VenueSettings(PaperVenue):
+class VenueSettings(StreamedVenue):
     #: the name of the ccxt class
     ccxt_id: str
     #: where every REST call of that class is sent instead of the venue's own address

@@ -22,7 +22,8 @@ Place = tuple[str, str]
 
 _THIS = (breakers.c.venue == bindparam("the_venue"), breakers.c.account == bindparam("the_account"))
 _ALL = select(breakers)
-_LOCKED = _ALL.where(*_THIS).with_for_update()
+_SEEN = _ALL.where(*_THIS)
+_LOCKED = _SEEN.with_for_update()
 _STATE = ("status", "failures", "opened_at", "probe_due_at", "probe_token", "probe_until", "probes")
 _NEW = upserts(
     breakers,
@@ -57,6 +58,11 @@ class DatabaseBreakers:
 def list_breakers(conn: Connection) -> Mapping[Place, Breaker]:
     """Those that ever heard of a failure; every other one is closed."""
     return {(row.venue, row.account): _breaker(row) for row in conn.execute(_ALL)}
+
+
+def breaker_of(conn: Connection, venue: str, account: str) -> Breaker:
+    row = conn.execute(_SEEN, {"the_venue": venue, "the_account": account}).one_or_none()
+    return Breaker() if row is None else _breaker(row)
 
 
 def apply_event(

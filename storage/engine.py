@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -13,8 +14,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool
 
 from failpoints import failpoint
-from storage import sqlite
+from storage import sqlite, touched
 from storage.failures import is_conflict, is_unavailable
+from storage.journal.writer import Journal
 from storage.now import database_time, db_now
 
 __all__ = [
@@ -62,6 +64,8 @@ def make_engine(
     if backend == "sqlite":
         engine = create_engine(parsed, connect_args=sqlite.CONNECT_ARGUMENTS, **options)
         sqlite.prepare(engine)
+        _journals[engine] = journal = Journal(Path(str(parsed.database)))
+        journal.attach(engine)
     else:
         from storage import postgresql  # the embedded deployment need not pay for its driver
 
@@ -75,9 +79,15 @@ def make_engine(
 def write(engine: Engine) -> Iterator[Connection]:
     """A transaction that commits at the end of the block and rolls back on an exception (SQLite: BEGIN IMMEDIATE)."""
     with engine.begin() as connection:
+        touched.forget(connection)
         yield connection
         failpoint("storage.committing")
+        moved = touched.taken(connection)
+    journal = _journals.get(engine)
+    if journal is not None:
+        journal.settle()
     failpoint("storage.committed")
+    touched.tell(engine, moved)
 
 
 @contextmanager
@@ -104,6 +114,7 @@ def ping(engine: Engine) -> None:
 
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_journals: weakref.WeakKeyDictionary[Engine, Journal] = weakref.WeakKeyDictionary()
 #: pools of the parent process, kept so that no child ever closes a connection that the parent is using
 _inherited: list[Any] = []
 

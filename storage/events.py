@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, delete, exists, func, insert, select, update
 
 from models.clock import format_time
+from storage.cleanup_records import CleanupRecord
 from storage.documents import document_of
 from storage.engine import read, write
 from storage.event_tables import event_head, order_events
@@ -85,6 +86,9 @@ _NUMBER = (
 _MOVE_HEAD = update(event_head).values(position=bindparam("last"))
 _FORGET_TO = update(event_head).values(forgotten=bindparam("last"))
 _OLDEST_KEPT = select(func.min(order_events.c.position)).where(order_events.c.at >= bindparam("before"))
+_SPAN = select(func.min(order_events.c.at), func.max(order_events.c.at), func.count()).where(
+    order_events.c.position > bindparam("first"), order_events.c.position <= bindparam("last")
+)
 _DELETE = (
     delete(order_events).where(order_events.c.position <= bindparam("last")).execution_options(preserve_rowcount=True)
 )
@@ -145,7 +149,7 @@ def number(engine: Engine, most: int = BATCH) -> int:
     return count
 
 
-def forget_events(engine: Engine, before: datetime) -> int:
+def forget_events(engine: Engine, before: datetime, *, record: CleanupRecord | None = None) -> int:
     """Delete the changes at the feed's beginning that are older; returns how many. A reader behind them is told so."""
     while _oldest_unnumbered_before(engine, before) and number(engine):
         pass  # a feed that nobody reads grows old too
@@ -158,8 +162,15 @@ def forget_events(engine: Engine, before: datetime) -> int:
             if last <= head.forgotten:
                 break
             conn.execute(_FORGET_TO, {"last": last})
+            if record is not None:
+                _note(conn, head.forgotten, last, record)
             deleted += conn.execute(_DELETE, {"last": last}).rowcount
     return deleted
+
+
+def _note(conn: Connection, first: int, last: int, record: CleanupRecord) -> None:
+    oldest, newest, count = conn.execute(_SPAN, {"first": first, "last": last}).one()
+    record.removed(conn, order_events.name, count, oldest=oldest, newest=newest)
 
 
 def _oldest_unnumbered_before(engine: Engine, before: datetime) -> bool:

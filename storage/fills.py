@@ -1,8 +1,9 @@
 """Fills as rows: the key is the venue's, per account, symbol and order; the same trade is inserted once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -48,6 +49,11 @@ def cost_of(trade: Trade) -> Decimal:
 def fill_key(child: ChildOrder, trade: Trade) -> str:
     """Binance numbers orders and trades per symbol, and a self-match puts one trade id on two of our orders."""
     return f"fill:{child.venue}:{child.account}:{child.symbol}:{trade.venue_order_id}:{trade.venue_trade_id}"
+
+
+def key_of_fill(fill: Mapping[Any, Any]) -> str:
+    """The same from a fill's row."""
+    return f"fill:{fill['venue']}:{fill['account']}:{fill['symbol']}:{fill['venue_order_id']}:{fill['venue_trade_id']}"
 
 
 def insert_fill(conn: Connection, child: ChildOrder, trade: Trade, *, now: datetime) -> bool:

@@ -12,6 +12,11 @@ from storage.upsert import upsert
 #: stands for every venue, or every account of a venue
 ALL = ""
 
+#: who halts after a restore: lifted by itself once all is reconciled
+RESTORE = "restore"
+#: … and where something that was answered may be missing: a person lifts it
+INCOMPLETE_RESTORE = "incomplete restore"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
@@ -20,6 +25,11 @@ class Halt:
     reason: str
     by: str
     since: datetime
+
+    @property
+    def ends_nothing(self) -> bool:
+        """Orders wait it out, as long as their own time allows: nobody asked for them to be stopped."""
+        return self.by in (RESTORE, INCOMPLETE_RESTORE)
 
     def sentence(self) -> str:
         scope = f"venue {self.venue}" if self.venue else "all venues"

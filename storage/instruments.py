@@ -19,10 +19,15 @@ class DatabaseInstruments:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def load(self, venue: str) -> tuple[Sequence[Instrument], datetime | None]:
-        """What was saved last, and when the venue said so; nothing and None where nothing was."""
+    def load(self, venue: str, known: datetime | None = None) -> tuple[Sequence[Instrument], datetime | None] | None:
+        """What was saved last, and when the venue said so; nothing and None where nothing was. None: it is of ``known``."""
+        saved = select(instrument_sets).where(instrument_sets.c.venue == venue)
         with read(self._engine) as conn:
-            row = conn.execute(select(instrument_sets).where(instrument_sets.c.venue == venue)).one_or_none()
+            if known is not None:
+                at = conn.scalar(select(instrument_sets.c.fetched_at).where(instrument_sets.c.venue == venue))
+                if at == known:
+                    return None
+            row = conn.execute(saved).one_or_none()
         if row is None:
             return [], None
         return [instrument_from_dict(values) for values in json.loads(row.body)], row.fetched_at

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, or_, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.now import LEAP, db_now
@@ -44,6 +44,9 @@ _RENEW = (
     .where(and_(leases.c.name == bindparam("the_name"), leases.c.epoch == bindparam("the_epoch")))
     .values(until=_UNTIL)
     .execution_options(preserve_rowcount=True)
+)
+_IS_HELD = select(leases.c.name).where(
+    and_(leases.c.name == bindparam("the_name"), leases.c.until >= db_now(), leases.c.until <= db_now(LEAP))
 )
 _HOLDS = (
     update(leases)
@@ -88,6 +91,11 @@ def forget_ended(conn: Connection, kinds: Sequence[str], before: datetime) -> in
 def holds(conn: Connection, name: str, epoch: int) -> bool:
     """Whether the lease is still held under ``epoch``; keeps others from taking it until the transaction ends."""
     return conn.execute(_HOLDS, {"the_name": name, "the_epoch": epoch}).rowcount == 1
+
+
+def is_held(conn: Connection, name: str) -> bool:
+    """Whether anybody holds it now; by the time that this is read it may be over."""
+    return conn.execute(_IS_HELD, {"the_name": name}).first() is not None
 
 
 def renew(conn: Connection, name: str, epoch: int, lease_ms: int) -> bool:

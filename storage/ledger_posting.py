@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from accounting.legs import AccountKind, AccountRef, Leg, assert_balanced
 from storage.ledger_tables import EntryKind, ledger_accounts, ledger_entries
+from storage.touched import TouchedBalance, touch
 from storage.types import Exact, Timestamp, compact_json
 
 
@@ -69,6 +70,7 @@ def lock_accounts(
         "assets": sorted(assets),
         "kinds": sorted(kind.value for kind in kinds),
     }
+    touch(connection, *(TouchedBalance(venue, account, asset) for asset in assets))
     found = _lock(connection, wanted)
     if len(found) < len(assets) * len(kinds):
         _create(connection, venue, account, assets)

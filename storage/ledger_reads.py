@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, bindparam, select
@@ -44,6 +45,21 @@ def balances(conn: Connection, venue: str | None = None, account: str | None = N
     ]
 
 
+def owned_of(
+    conn: Connection, *, venue: str | None = None, account: str | None = None, asset: str | None = None
+) -> dict[tuple[str, str, str], Decimal]:
+    """The total of each (venue, account, asset) that the books know, narrowed to what is named."""
+    query = _OWNED
+    for column, value in (("venue", venue), ("account", account), ("asset", asset)):
+        if value is not None:
+            query = query.where(ledger_accounts.c[column] == value)
+    found: dict[tuple[str, str, str], Decimal] = {}
+    for row in conn.execute(query):
+        place = (row.venue, row.account, row.asset)
+        found[place] = add(found.get(place, ZERO), row.balance)
+    return found
+
+
 def held_for(conn: Connection, order_id: str) -> dict[str, Decimal]:
     """What is left of an order's holds, by asset; an asset whose hold is used up is not listed."""
     return {row.asset: row.amount for row in conn.execute(_HELD, {"held_by": order_id}) if row.amount != ZERO}
@@ -51,7 +67,13 @@ def held_for(conn: Connection, order_id: str) -> dict[str, Decimal]:
 
 def is_opened(conn: Connection, venue: str, account: str) -> bool:
     """Whether the account's balances were taken over."""
-    return conn.execute(_OPENED, {"of_venue": venue, "of_account": account}).one_or_none() is not None
+    return opened_at(conn, venue, account) is not None
+
+
+def opened_at(conn: Connection, venue: str, account: str) -> datetime | None:
+    """When the account's balances were taken over; None where they were not."""
+    found: datetime | None = conn.execute(_OPENED, {"of_venue": venue, "of_account": account}).scalar_one_or_none()
+    return found
 
 
 _OF_VENUE = ledger_accounts.c.venue == bindparam("of_venue")
@@ -79,6 +101,6 @@ _HELD = (
     .join(ledger_accounts, ledger_accounts.c.id == order_holds.c.account_id)
     .where(order_holds.c.order_id == bindparam("held_by"))
 )
-_OPENED = select(venue_accounts.c.venue).where(
+_OPENED = select(venue_accounts.c.opened_at).where(
     venue_accounts.c.venue == bindparam("of_venue"), venue_accounts.c.account == bindparam("of_account")
 )

@@ -189,8 +189,8 @@ def events_of(conn: Connection, message_id: str, limit: int = 500) -> Sequence[M
 
 def ended_before(
     conn: Connection, before: datetime, *, tasks: Sequence[str] | None = None, since: datetime | None = None
-) -> Sequence[str]:
-    """Ids of messages that came to their status before ``before``, at most a batch of them.
+) -> Sequence[tuple[str, datetime]]:
+    """Messages that came to their status before ``before``: id, and when first heard of; at most a batch of them.
 
     Dead ones stay as long as their letters. ``tasks`` limits it to these, ``since`` to those first seen then or later.
     """
@@ -203,7 +203,8 @@ def ended_before(
         conditions.append(messages.c.task.in_(tasks))
     if since is not None:
         conditions.append(messages.c.first_at >= since)
-    return list(conn.execute(select(messages.c.id).where(*conditions).limit(FORGET_BATCH)).scalars())
+    found = conn.execute(select(messages.c.id, messages.c.first_at).where(*conditions).limit(FORGET_BATCH))
+    return [(row.id, row.first_at) for row in found]
 
 
 def forget(conn: Connection, ids: Sequence[str]) -> None:

@@ -220,6 +220,8 @@ fills = Table(
     Index("ix_fills_child_id", "child_id"),
     #: what of a market's volume was ours
     Index("ix_fills_booked_at", "venue", "symbol", "booked_at"),
+    #: whether anything of an account was booked since a moment
+    Index("ix_fills_account_booked_at", "venue", "account", "booked_at"),
 )
 
 #: Every change of parents and children, written by triggers, never edited.

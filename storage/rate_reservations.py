@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, bindparam, select, text, update
 from models.clock import micros
 from risk.lane import Lane
 from risk.reservation import RatePlan, Reserved, Slot, close, hold, reserve
-from storage.engine import database_time, write
+from storage.engine import database_time, read, write
 from storage.protection_tables import rate_reservations
 from storage.upsert import upserts
 
@@ -17,7 +17,8 @@ _THIS = (
     rate_reservations.c.account == bindparam("the_account"),
 )
 _STATE = ("ordinary_us", "urgent_us", "held_until_us", "closed_until_us")
-_LOCKED = select(*(rate_reservations.c[name] for name in _STATE)).where(*_THIS).with_for_update()
+_SEEN = select(*(rate_reservations.c[name] for name in _STATE)).where(*_THIS)
+_LOCKED = _SEEN.with_for_update()
 _NEW = upserts(
     rate_reservations,
     lambda new: new.values({name: bindparam(name) for name in ("venue", "account")}).on_conflict_do_nothing(),
@@ -68,8 +69,13 @@ class DatabaseReservations:
             _keep(conn, venue, account, before, after)
 
     def read(self, venue: str, account: str) -> Reserved:
-        with write(self._engine) as conn:
-            return _locked(conn, venue, account)
+        with read(self._engine) as conn:
+            row = conn.execute(_SEEN, {"the_venue": venue, "the_account": account}).one_or_none()
+        return Reserved() if row is None else Reserved(**row._mapping)  # noqa: SLF001 - SQLAlchemy's own name
+
+    def now_us(self) -> int:
+        with read(self._engine) as conn:
+            return _now_us(conn)
 
 
 def _now_us(conn: Connection) -> int:

@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from risk.lane import Lane
-from risk.reservation import LONGEST_AHEAD_US, LanePlan, RatePlan, Reserved, Slot
+from risk.reservation import LONGEST_AHEAD_US, SECOND_US, LanePlan, RatePlan, Reserved, Slot
 
 #: A reservation that takes longer is made in the database instead.
 ANSWER_TIMEOUT_S = 0.5
@@ -124,6 +124,13 @@ class RedisReservations:
     def read(self, venue: str, account: str) -> Reserved:
         kept: dict[str, str] = self._client.hgetall(_key(venue, account))
         return Reserved(**{name: int(value) for name, value in kept.items()})
+
+    def now_us(self) -> int:
+        seconds, microseconds = self._client.time()
+        return int(seconds) * SECOND_US + int(microseconds)
+
+    def close(self) -> None:
+        self._client.close()
 
 
 def _key(venue: str, account: str) -> str:

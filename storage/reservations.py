@@ -7,7 +7,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from risk.lane import Lane
-from risk.reservation import RatePlan, Slot
+from risk.reservation import RatePlan, Reserved, Slot
 from storage.rate_reservations import DatabaseReservations
 from storage.redis_reservations import RedisReservations
 
@@ -51,6 +51,18 @@ class Reservations:
         except RedisError as error:
             self._note_away(error)
         self._database.shut(venue, account, for_us=for_us, ordinary_only=ordinary_only)
+
+    def read(self, venue: str, account: str) -> tuple[Reserved, int]:
+        """What is given out by the store in use, and the time (microseconds) by its clock."""
+        if self._ticks() >= self._away_until:
+            try:
+                return self._redis.read(venue, account), self._redis.now_us()
+            except RedisError as error:
+                self._note_away(error)
+        return self._database.read(venue, account), self._database.now_us()
+
+    def close(self) -> None:
+        self._redis.close()
 
     def _note_away(self, error: RedisError) -> None:
         self._away_until = self._ticks() + AWAY_S

@@ -12,12 +12,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, delete, inspect, text
 from sqlalchemy.engine import URL
 
 from storage.all_tables import metadata
 from storage.engine import make_engine, read, write
 from storage.guards import manifest
+from storage.journal_tables import journal_head
 from storage.legal_moves import legal_move_differences, write_legal_moves
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -35,7 +36,14 @@ def upgrade(target: Engine | str | URL) -> str:
 
     Safe to run from several processes at a time: they take turns, and the later ones find nothing to do.
     """
-    with _engine(target) as engine, write(engine) as connection:
+    with _engine(target) as engine:
+        if current(engine) != head():
+            _end_journal(engine)
+        return _upgrade(engine)
+
+
+def _upgrade(engine: Engine) -> str:
+    with write(engine) as connection:
         _take_turns(connection)
         command.upgrade(_config(connection), "head")
         if manifest.differences(connection) or legal_move_differences(connection):
@@ -43,6 +51,13 @@ def upgrade(target: Engine | str | URL) -> str:
             write_legal_moves(connection)
             manifest.install(connection)
         return head()
+
+
+def _end_journal(engine: Engine) -> None:
+    """Its records tell of the tables as they were; the next backup begins another."""
+    with write(engine) as connection:
+        if inspect(connection).has_table(journal_head.name):
+            connection.execute(delete(journal_head))
 
 
 def current(target: Engine | str | URL) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,15 @@ _PRAGMAS = {
     "foreign_keys": 1,
     "recursive_triggers": 1,  # else INSERT OR REPLACE deletes a row past the triggers that forbid it
     "trusted_schema": 1,  # the triggers call the functions of storage.exact
+    "temp_store": 2,  # MEMORY: what the journal's triggers note is nothing for a disk
     "synchronous": 2,  # FULL: a commit that returned is on disk
 }
+
+
+def register_functions(connection: sqlite3.Connection) -> None:
+    """Give a connection every function that triggers and statements call."""
+    exact.register(connection)
+    connection.create_function("sha256_hex", 1, _sha256_hex, deterministic=True)
 
 
 def prepare(engine: Engine) -> None:
@@ -46,7 +54,7 @@ def _create_file(_dialect: Any, _record: Any, arguments: tuple[Any, ...], _optio
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours, see _begin
-    exact.register(connection)
+    register_functions(connection)
     _use_wal(connection)
     for pragma, value in _PRAGMAS.items():
         connection.execute(f"PRAGMA {pragma}={value}")
@@ -55,6 +63,11 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
             raise RuntimeError(
                 f"this SQLite {sqlite3.sqlite_version} does not take PRAGMA {pragma}={value}: use a newer one"
             )
+
+
+def _sha256_hex(text: object) -> str | None:
+    """As PostgreSQL's; NULL for what is no text."""
+    return sha256(text.encode()).hexdigest() if isinstance(text, str) else None
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -31,6 +31,7 @@ from tasks.postpone import RESCUED, STEP_PATIENCE
 from tasks.queues import URGENT
 from tasks.runtime import Runtime
 from tasks.step import step
+from tasks.stops import ACCOUNT_FROZEN, freeze_of
 from tasks.withdraw import withdraw_child
 
 #: Pauses between tries while a send is in doubt, the venue does not answer, or it has not ended the order yet.
@@ -158,6 +159,9 @@ def _todo(
         halt = halt_meeting(conn, order.venue, order.account)
         if halt is not None:  # what is ended now could not be sent again
             return Refuse(reason=Reason(code="HALTED", message=f"{halt.sentence()}; what rests stays as it is"))
+        freeze = freeze_of(conn, order)
+        if freeze is not None:
+            return Refuse(reason=Reason(code=ACCOUNT_FROZEN, message=f"{freeze.sentence()}; what rests stays as it is"))
     return todo
 
 

@@ -4,12 +4,14 @@ from datetime import datetime, timedelta
 
 from exchanges.evidence import Evidence, NotAmendable, VenueError
 from exchanges.gateway import Gateway, NotRounded
+from exchanges.protection.lanes import in_lane
 from failpoints import failpoint
 from models.amend_step import InPlace, is_raised
 from models.instrument import Instrument
 from models.order import ChildOrder, Order, Reason
 from models.reports import OrderReport
 from models.vocabulary import ChildStatus, OrderStatus
+from risk.lane import Lane
 from storage.amendments import pending_amendment
 from storage.children import claim, get_child, move_child, release
 from storage.engine import write
@@ -31,6 +33,7 @@ class NotInPlace(Exception):
     """The venue can't change this order where it rests. Nothing was sent."""
 
 
+@in_lane(Lane.URGENT)
 def amend_in_place(runtime: Runtime, order_id: str, wanted: InPlace, instrument: Instrument) -> float | None:
     """None once the rows say what came of it; else in how many seconds to look again.
 

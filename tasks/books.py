@@ -2,6 +2,7 @@
 
 import threading
 import time
+from decimal import Decimal
 
 import structlog
 from sqlalchemy import Connection, func, or_, select
@@ -14,9 +15,11 @@ from storage import leases
 from storage.engine import read, write
 from storage.fills import last_booked_at
 from storage.ledger import adopt_deposit, balances, is_opened, open_venue_account
+from storage.movements import note_unexplained
 from storage.order_tables import child_orders, orders
 from tasks.ending import add_up
 from tasks.heartbeat import heartbeat_of
+from tasks.movements import book_what_is_told
 from tasks.runtime import Runtime
 
 log = structlog.get_logger()
@@ -80,6 +83,9 @@ def adopt_deposit_if_any(runtime: Runtime, venue: str, account: str, asset: str)
         with heartbeat_of(runtime).keeping_lease(name, epoch):
             found = {balance.asset: balance.total for balance in runtime.gateways.get(venue, account).balances()}
         theirs = found.get(asset, ZERO)
+        if theirs > total_of(runtime, venue, account, asset):
+            # What the venue's own lists explain is booked by its id; only the rest is taken over unexplained.
+            book_what_is_told(runtime, venue, account)
         now = runtime.now()
         with write(runtime.engine) as conn:
             blurred = _in_motion(conn, venue, account, asset) or last_booked_at(conn, venue, account) != booked
@@ -90,11 +96,18 @@ def adopt_deposit_if_any(runtime: Runtime, venue: str, account: str, asset: str)
                 return f"the venue has {plain(theirs)} {asset} in all"
             amount = subtract(theirs, ours)
             key = f"deposit:{venue}:{account}:{asset}:{epoch}:{now.isoformat()}"
-            adopt_deposit(conn, venue=venue, account=account, asset=asset, amount=amount, key=key, at=now)
+            entry_id = adopt_deposit(conn, venue=venue, account=account, asset=asset, amount=amount, key=key, at=now)
+            note_unexplained(conn, entry_id, venue=venue, account=account, asset=asset, amount=amount, at=now)
         log.info("a deposit was taken over", venue=venue, account=account, asset=asset, amount=plain(amount))
         return f"a deposit of {plain(amount)} {asset} was taken over"
     finally:
         _give_back(runtime, name, epoch)
+
+
+def total_of(runtime: Runtime, venue: str, account: str, asset: str) -> Decimal:
+    """What our books have of an asset in all."""
+    with read(runtime.engine) as conn:
+        return add_up(held.total for held in balances(conn, venue, account) if held.asset == asset)
 
 
 def _in_motion(conn: Connection, venue: str, account: str, asset: str) -> bool:

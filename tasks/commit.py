@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from exchanges.client_ids import UnfitClientId
 from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway, NotRounded
+from exchanges.protection.lanes import admitted
+from exchanges.protection.refused import NotAdmitted
 from failpoints import failpoint
 from models.lateness import late
 from models.order import NOT_SENDABLE, ChildOrder, Order, Reason
@@ -22,6 +24,7 @@ from storage.orders import Stale, get_order, lock_order
 from storage.outbox import Kind, enqueue
 from storage.reports import keep_report
 from storage.venue_states import closed_until, note_success, note_trouble
+from tasks.admission import one_of, sends_admitted, wait_for_gate, wait_for_turn
 from tasks.ending import drop_planned, expire_unsent, follow_children
 from tasks.heartbeat import heartbeat_of
 from tasks.intent import Intent, drop_slice, end_planned, is_due, next_to_send, stop_if_over, write_intent
@@ -96,24 +99,31 @@ def _commit(runtime: Runtime, order_id: str, child_id: str | None, tries: int) -
         closed = closed_until(conn, order.venue, order.account)
     failpoint("commit.begun")
     now = runtime.now()
-    if closed is not None and closed > now:
-        with write(runtime.engine) as conn:
-            send_on_at(conn, order_id, closed, tries=tries, now=now, child_id=child_id)
-        return f"{order.venue} wants to be left alone until {closed:%H:%M:%S}"
     if order.ending is not None or late(order, now, runtime.settings.execution.max_age_s):
         over = stop_if_over(runtime, order_id, child_id)
         if over is not None:
             return over
+    if closed is not None and closed > now:
+        return wait_for_gate(runtime, order, closed, tries, child_id=child_id)
     gateway = runtime.gateways.get(order.venue, order.account)
     try:
-        venue_time = gateway.estimated_time()
+        with one_of(runtime, order, tries):
+            return _begin(runtime, gateway, order, child_id, tries)
+    except NotAdmitted as refused:
+        return wait_for_turn(runtime, order, refused, tries, child_id=child_id)
     except VenueError as error:
         return try_again_later(runtime, order, trouble_of(error), tries, error.message, child_id=child_id)
+
+
+def _begin(runtime: Runtime, gateway: Gateway, order: Order, child_id: str | None, tries: int) -> str:
+    """Breaker and rate first, then the intent. Raises VenueError, and NotAdmitted of these, before anything is written."""
+    venue_time = gateway.estimated_time()
+    sends_admitted(runtime, gateway, order)
     failpoint("commit.timed")
     try:
-        intent = write_intent(runtime, order_id, venue_time, tries, child_id)
+        intent = write_intent(runtime, order.id, venue_time, tries, child_id)
     except PromiseBroken as error:
-        return _do_not_send(runtime, order_id, child_id, str(error))
+        return _do_not_send(runtime, order.id, child_id, str(error))
     if isinstance(intent, str):
         return intent
     return _send(runtime, gateway, intent)
@@ -152,7 +162,8 @@ def _send(runtime: Runtime, gateway: Gateway, intent: Intent) -> str:
     with heartbeat_of(runtime).keeping(intent.claim):
         failpoint("commit.sending")
         try:
-            report = gateway.create_order(intent.new_order)
+            with admitted():
+                report = gateway.create_order(intent.new_order)
         except VenueError as error:
             failpoint("commit.failed")
             said = _conclude_failure(runtime, gateway, intent, error)

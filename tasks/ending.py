@@ -21,6 +21,7 @@ from storage.orders import lock_order, move_order
 from storage.schedules import close_schedule, get_schedule
 from tasks.amend_over import settle_amendment
 from tasks.runtime import Runtime
+from tasks.waited import with_what_it_waited_for
 
 _CHILD_END = {OrderStatus.EXPIRED: ChildStatus.EXPIRED}
 
@@ -54,6 +55,7 @@ def expire_unsent(runtime: Runtime, order_id: str) -> str:
         reason = late(order, now, runtime.settings.execution.max_age_s)
         if order.status not in ORDER_UNSENT or reason is None:
             return f"nothing to do: {order.status}"
+        reason = with_what_it_waited_for(conn, order, reason, now)
         end_unsent(conn, order, OrderStatus.EXPIRED, reason, cause="time over", now=now)
     return f"expired: {reason.code}"
 

@@ -28,9 +28,11 @@ from tasks.clock import seconds_since_boot
 from tasks.ending import drop_planned, end_unsent, follow_children
 from tasks.heartbeat import Claim
 from tasks.plan_soon import plan_soon
-from tasks.postpone import send_on_at
+from tasks.postpone import named, send_on_at
 from tasks.runtime import Runtime
+from tasks.stops import ACCOUNT_FROZEN, freeze_of
 from tasks.timers import after_send
+from tasks.waited import with_what_it_waited_for
 
 CAUSE = "commit"
 
@@ -39,6 +41,9 @@ SHORTEST_WINDOW_MS = 50
 
 #: A slice may be sent this much before its time: clocks of hosts differ a little.
 EARLY = timedelta(milliseconds=20)
+
+#: how soon an order is looked at again that waits for the end of a restore
+RESTORE_PAUSE = timedelta(seconds=1)
 
 #: its quantity is planned anew, since its time is over
 LATE_SLICE = "LATE_SLICE"
@@ -87,7 +92,8 @@ def write_intent(
         assert child is not None
         window_ms = _window_ms(runtime, order, venue_time)
         if window_ms < SHORTEST_WINDOW_MS:
-            return end_planned(conn, order, children, OrderStatus.EXPIRED, OVER_BEFORE_SENT, now)
+            over = with_what_it_waited_for(conn, order, OVER_BEFORE_SENT, now)
+            return end_planned(conn, order, children, OrderStatus.EXPIRED, over, now)
         if conn.execute(_IN_FLIGHT).scalar_one() >= execution.max_concurrent_orders:
             delay_s = CROWDED.delay_s(tries, runtime.chance())
             send_on_at(conn, order.id, now + timedelta(seconds=delay_s), tries=tries + 1, now=now, child_id=child_id)
@@ -192,10 +198,19 @@ def _reason_to_stop(
     meant_for = child.due_at if was_there else order.submitted_at
     too_late = late(order, now, runtime.settings.execution.max_age_s, sent=was_sent, meant_for=meant_for)
     if too_late is not None:
+        too_late = with_what_it_waited_for(conn, order, too_late, now)
         return end_planned(conn, order, children, OrderStatus.EXPIRED, too_late, now)
     halt = halt_meeting(conn, order.venue, order.account)
+    if halt is not None and halt.ends_nothing:
+        send_on_at(conn, order.id, now + RESTORE_PAUSE, tries=0, now=now, child_id=named(order, child))
+        return f"{halt.sentence()}; again in {RESTORE_PAUSE.total_seconds():g} s"
     if halt is not None:
         reason = Reason(code="HALTED", message=f"{halt.sentence()}; nothing of it is at the venue")
+        first = not was_sent and child.attempt == 1
+        return end_planned(conn, order, children, OrderStatus.DENIED if first else OrderStatus.CANCELED, reason, now)
+    freeze = freeze_of(conn, order)
+    if freeze is not None:
+        reason = Reason(code=ACCOUNT_FROZEN, message=f"{freeze.sentence()}; nothing of it is at the venue")
         first = not was_sent and child.attempt == 1
         return end_planned(conn, order, children, OrderStatus.DENIED if first else OrderStatus.CANCELED, reason, now)
     return None
@@ -222,6 +237,8 @@ def _reason_to_drop(
         reason = Reason(code=LATE_SLICE, message=message)
     elif (halt := halt_meeting(conn, order.venue, order.account)) is not None:
         reason = Reason(code="HALTED", message=f"{halt.sentence()}; its quantity is planned anew after the halt")
+    elif (freeze := freeze_of(conn, order)) is not None:
+        reason = Reason(code=ACCOUNT_FROZEN, message=f"{freeze.sentence()}; its quantity is planned anew after that")
     else:
         return None
     return drop_slice(conn, order, child, reason, now)

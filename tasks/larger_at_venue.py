@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from exchanges.gateway import Gateway
+from exchanges.protection.lanes import in_lane
 from models.money import plain
 from models.order import ChildOrder, Order, Reason, unless_in_doubt
 from models.reports import OrderReport, VenueStatus
 from models.vocabulary import ChildStatus, OrderStatus
+from risk.lane import Lane
 from storage.alerts import Severity, record_alert
 from storage.amendments import latest_amendment
 from storage.children import get_child
@@ -33,6 +35,7 @@ def is_larger(child: ChildOrder, report: OrderReport) -> bool:
     return child.status in _AT_REST and report.quantity > child.quantity
 
 
+@in_lane(Lane.URGENT)
 def withdraw_if_larger(runtime: Runtime, gateway: Gateway, child_id: str) -> bool:
     """End the order if a second look says so too; True if it does. Raises VenueError.
 

@@ -6,10 +6,12 @@ import structlog
 from sqlalchemy import Connection
 
 from exchanges.evidence import VenueError
+from exchanges.protection.lanes import in_lane
 from failpoints import failpoint
 from models.clock import format_time
 from models.order import ChildOrder, Order, Reason
 from models.vocabulary import ChildStatus, OrderStatus
+from risk.lane import Lane
 from storage.alerts import Severity, record_alert
 from storage.children import attend, claim, first_send_at, get_child, move_child, release
 from storage.engine import is_unavailable, read, write
@@ -61,6 +63,7 @@ _AT_WORK = (
 SEARCH_MARGIN = timedelta(minutes=1)
 
 
+@in_lane(Lane.URGENT)
 def lookup(runtime: Runtime, *, child_id: str) -> str:
     """UNKNOWN → what the venue shows; or PLANNED again, once its absence is proven for good."""
     started = seconds_since_boot()

@@ -37,6 +37,7 @@ from tasks.queues import VENUE
 from tasks.reads import note_failed_read
 from tasks.runtime import Runtime
 from tasks.step import step
+from tasks.stops import freeze_of
 
 log = structlog.get_logger()
 
@@ -79,6 +80,7 @@ def plan(runtime: Runtime, *, order_id: str, wave: int | None = None, tries: int
         schedule = get_schedule(conn, order_id)
         closed = closed_until(conn, order.venue, order.account)
         halt = halt_meeting(conn, order.venue, order.account)
+        freeze = freeze_of(conn, order)
     now = runtime.now()
     if wave is not None and wave != schedule.wave:
         return MovedOn(f"wave {schedule.wave} is planned already")
@@ -90,6 +92,8 @@ def plan(runtime: Runtime, *, order_id: str, wave: int | None = None, tries: int
         return _end(runtime, order_id)
     if halt is not None:
         return _look_at(runtime, schedule, now + HALTED_PAUSE, halt.sentence())
+    if freeze is not None:
+        return _look_at(runtime, schedule, now + HALTED_PAUSE, freeze.sentence())
     if closed is not None and closed > now:
         return _look_at(runtime, schedule, closed, f"{order.venue} wants to be left alone")
     instrument = instrument_of(runtime, order.venue, order.symbol)

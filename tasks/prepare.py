@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from accounting.holds import FeeIn, Hold, hold_needed, market_buy_price
 from exchanges.evidence import VenueError
+from exchanges.protection.refused import NotAdmitted
 from failpoints import failpoint
 from models.instrument import Instrument
 from models.lateness import late
@@ -21,6 +22,7 @@ from storage.engine import read, write
 from storage.ledger import InsufficientFunds, place_hold
 from storage.orders import FIRST_PATIENCE_S, get_order, lock_order, move_order
 from storage.schedules import Schedule, insert_schedule
+from tasks.admission import one_of, wait_for_turn
 from tasks.books import adopt_deposit_if_any, ensure_books_open
 from tasks.ending import end_unsent, expire_unsent
 from tasks.instruments import instrument_of
@@ -50,8 +52,11 @@ def prepare(runtime: Runtime, *, order_id: str, tries: int = 0) -> str:
     if instrument is None:
         return try_again_later(runtime, order, Trouble.VENUE_READ, tries, f"{order.symbol} is not known at present")
     try:
-        ensure_books_open(runtime, order.venue, order.account)
-        quote = runtime.gateways.get(order.venue, order.account).quote(order.symbol)
+        with one_of(runtime, order, tries):
+            ensure_books_open(runtime, order.venue, order.account)
+            quote = runtime.gateways.get(order.venue, order.account).quote(order.symbol)
+    except NotAdmitted as refused:
+        return wait_for_turn(runtime, order, refused, tries)
     except VenueError as error:
         return try_again_later(runtime, order, trouble_of(error), tries, error.message)
     if order.type is OrderType.MARKET and quote.ask is None:
@@ -62,7 +67,7 @@ def prepare(runtime: Runtime, *, order_id: str, tries: int = 0) -> str:
         said = _reserve(runtime, order, quote, hold)
     except InsufficientFunds:
         failpoint("prepare.short")
-        return _ask_once_for_a_deposit(runtime, order, quote, hold)
+        return _ask_once_for_a_deposit(runtime, order, quote, hold, tries)
     failpoint("prepare.committed")
     return said
 
@@ -138,10 +143,13 @@ def _plan(conn: Connection, runtime: Runtime, order: Order, now: datetime) -> No
     insert_child(conn, child, cause=CAUSE, now=now)
 
 
-def _ask_once_for_a_deposit(runtime: Runtime, order: Order, quote: Quote, hold: Hold) -> str:
+def _ask_once_for_a_deposit(runtime: Runtime, order: Order, quote: Quote, hold: Hold, tries: int) -> str:
     """Our books lack the funds; the venue may have more, and only its word makes it a denial."""
     try:
-        looked = adopt_deposit_if_any(runtime, order.venue, order.account, hold.asset)
+        with one_of(runtime, order, tries):
+            looked = adopt_deposit_if_any(runtime, order.venue, order.account, hold.asset)
+    except NotAdmitted as refused:
+        return wait_for_turn(runtime, order, refused, tries)
     except VenueError as error:
         looked = f"the venue could not be asked for its balance ({error.message})"
     try:

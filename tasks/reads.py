@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from exchanges.evidence import Evidence, VenueError
+from exchanges.protection.refused import NotAdmitted
 from storage.engine import write
 from storage.venue_states import note_trouble
 from tasks.runtime import Runtime
@@ -12,6 +13,8 @@ DEFAULT_RETRY_AFTER_S = 2.0
 
 
 def note_failed_read(runtime: Runtime, venue: str, account: str, error: VenueError) -> None:
+    if isinstance(error, NotAdmitted):
+        return  # we held it back: no trouble of the venue's
     now = runtime.now()
     closed = None
     if error.evidence is Evidence.RATE_LIMITED:

@@ -4,8 +4,10 @@ import contextlib
 from datetime import timedelta
 
 from exchanges.evidence import VenueError
+from exchanges.protection.lanes import in_lane
 from failpoints import failpoint
 from models.reports import VenueStatus
+from risk.lane import Lane
 from storage.children import get_child
 from storage.engine import read, write
 from storage.outbox import Kind, enqueue
@@ -19,6 +21,7 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 
 
+@in_lane(Lane.URGENT)
 def recall(runtime: Runtime, *, child_id: str, venue_order_id: str, tries: int = 0) -> str:
     """Cancel and read until the venue shows it ended; doing it again is harmless."""
     with read(runtime.engine) as conn:

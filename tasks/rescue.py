@@ -49,6 +49,7 @@ from tasks.ending import expire_unsent
 from tasks.lookup import sender_is_gone
 from tasks.plan_soon import PLAN_EVERY_MS
 from tasks.postpone import RESCUED, send_slice_at, start_again
+from tasks.probe import look_at_breakers
 from tasks.queues import URGENT, VENUE
 from tasks.runtime import Runtime
 from tasks.step import step
@@ -194,8 +195,7 @@ def _children(runtime: Runtime) -> int:
 def _may_look(conn: Connection, runtime: Runtime, child: StandingChild, now: datetime) -> bool:
     """One look at a time is sent for, the longer the child has stood the more seldom: what is away is not flooded."""
     pause_s = min(max((now - child.updated_at).total_seconds() / 2, SLACK.total_seconds()), LONGEST_PAUSE_S)
-    owner = f"{runtime.owner}:{uuid4()}"
-    return take(conn, LOOK_LEASE + child.id, owner=owner, lease_ms=round(pause_s * 1000)) is not None
+    return _is_first(conn, runtime, LOOK_LEASE + child.id, round(pause_s * 1000))
 
 
 def _take_from_sender(conn: Connection, runtime: Runtime, child_id: str, now: datetime) -> None:
@@ -264,13 +264,12 @@ def _schedules(runtime: Runtime) -> int:
 
     def take_up(order_id: str) -> bool:
         with write(runtime.engine) as conn:
-            owner = f"{runtime.owner}:{uuid4()}"
-            if take(conn, PLAN_LEASE + order_id, owner=owner, lease_ms=PLAN_EVERY_MS) is None:
+            if not _is_first(conn, runtime, PLAN_LEASE + order_id, PLAN_EVERY_MS):
                 return False
             if not take_schedule(conn, order_id, now - SLACK, now):
                 return False
             # No wave is named: whichever was planned last, what is left is planned now.
-            enqueue(conn, Kind.TASK, "orders.plan", VENUE, {"order_id": order_id, **RESCUED}, now=now, due_at=now)
+            _send(conn, "orders.plan", VENUE, now, order_id=order_id)
             return True
 
     return _one_by_one(standing, take_up)
@@ -284,13 +283,11 @@ def _timers(runtime: Runtime) -> int:
 
     def take_up(child_id: str) -> bool:
         with write(runtime.engine) as conn:
-            owner = f"{runtime.owner}:{uuid4()}"
-            if take(conn, TIMER_LEASE + child_id, owner=owner, lease_ms=TIMER_EVERY_MS) is None:
+            if not _is_first(conn, runtime, TIMER_LEASE + child_id, TIMER_EVERY_MS):
                 return False
             if not take_policy(conn, child_id, now - SLACK, now):
                 return False
-            kwargs = {"child_id": child_id, **RESCUED}
-            enqueue(conn, Kind.TASK, "orders.follow_up", URGENT, kwargs, now=now, due_at=now)
+            _send(conn, "orders.follow_up", URGENT, now, child_id=child_id)
             return True
 
     return _one_by_one(standing, take_up)
@@ -303,13 +300,21 @@ def _reports(runtime: Runtime) -> int:
 
     def take_up(order_id: str) -> bool:
         with write(runtime.engine) as conn:
-            lease = take(conn, SETTLE_LEASE + order_id, owner=f"{runtime.owner}:{uuid4()}", lease_ms=SETTLE_EVERY_MS)
-            if lease is None:
+            if not _is_first(conn, runtime, SETTLE_LEASE + order_id, SETTLE_EVERY_MS):
                 return False
-            enqueue(conn, Kind.TASK, "orders.settle", VENUE, {"order_id": order_id, **RESCUED}, now=now, due_at=now)
+            _send(conn, "orders.settle", VENUE, now, order_id=order_id)
             return True
 
     return _one_by_one(waiting, take_up)
+
+
+def _is_first(conn: Connection, runtime: Runtime, lease: str, every_ms: int) -> bool:
+    """Whether nobody sent for it within the time: the lease is of this one look, and is left to run out."""
+    return take(conn, lease, owner=f"{runtime.owner}:{uuid4()}", lease_ms=every_ms) is not None
+
+
+def _send(conn: Connection, task: str, queue: str, now: datetime, **kwargs: str) -> None:
+    enqueue(conn, Kind.TASK, task, queue, {**kwargs, **RESCUED}, now=now, due_at=now)
 
 
 class RescueThread(threading.Thread):
@@ -344,6 +349,7 @@ class RescueThread(threading.Thread):
             turn = take(conn, WATCH_LEASE, owner=f"{self._runtime.owner}:watch", lease_ms=round(WATCH_EVERY_S * 900))
         if turn is not None:
             watch(self._runtime)
+            look_at_breakers(self._runtime)
 
     def _anything_stands(self) -> bool:
         with read(self._runtime.engine) as conn:

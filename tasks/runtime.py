@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
@@ -21,6 +22,7 @@ from models.retry import RetryPolicy, Trouble, policies
 from settings import KeyPair, Settings, VenueSettings, load_settings
 from storage.dry_run import DatabaseDryRuns
 from storage.engine import database_time, make_engine, read
+from storage.hot_copies import HotCopies, ProcessHotCopies, RedisHotCopies
 from storage.instruments import DatabaseInstruments
 from storage.redis_reservations import reservations_client
 from storage.redis_shown import RedisShown
@@ -28,6 +30,7 @@ from storage.redis_traffic import RedisTraffic
 from storage.venue_modes import mode_of, other_mode
 from tasks.clock import DatabaseClock, host_time
 from tasks.key_alerts import alert_key_set_aside
+from tasks.protection import Protection
 
 NEWS_EVERY_S = 1.0
 
@@ -53,7 +56,7 @@ class Runtime:
     @cached_property
     def gateways(self) -> Gateways:
         return Gateways(
-            self.venue_configs(),
+            self.guarded_configs(),
             on_key_set_aside=lambda told: alert_key_set_aside(self.engine, self.now(), told),
             dry_runs=DatabaseDryRuns(self.engine),
             admit=self.admit,
@@ -66,6 +69,17 @@ class Runtime:
             for name, venue in self.settings.venues.items()
             for account in venue.accounts
         ]
+
+    def guarded_configs(self) -> Sequence[VenueConfig]:
+        """The same, with the turnstile of the account before every request."""
+        return [
+            replace(config, turnstile=self.protection.turnstile(config.name, config.account))
+            for config in self.venue_configs()
+        ]
+
+    @cached_property
+    def protection(self) -> Protection:
+        return Protection(self.settings, self.engine, self.now)
 
     def admit(self, config: VenueConfig) -> bool:
         """True once the account's mode is fixed and is the configured one. Raises OtherMode where it is another."""
@@ -90,6 +104,12 @@ class Runtime:
         """What the venues showed a while ago: to look at, never to decide by. None where the deployment has no Redis."""
         url = self.settings.redis_client_url
         return RedisShown(reservations_client(url)) if url is not None else None
+
+    @cached_property
+    def hot_copies(self) -> HotCopies:
+        """Of positions and balances, for fast reads; within this process where the deployment has no Redis."""
+        url = self.settings.redis_client_url
+        return RedisHotCopies(reservations_client(url)) if url is not None else ProcessHotCopies()
 
     @cached_property
     def retry_policies(self) -> Mapping[Trouble, RetryPolicy]:
@@ -135,9 +155,11 @@ class Runtime:
         """Let go of what was opened."""
         if "gateways" in self.__dict__:
             self.gateways.close()
-        for shared in (self.__dict__.get("shared_traffic"), self.__dict__.get("shared_shown")):
+        for shared in map(self.__dict__.get, ("shared_traffic", "shared_shown", "hot_copies")):
             if shared is not None:
                 shared.close()
+        if "protection" in self.__dict__:
+            self.protection.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
 
@@ -158,6 +180,7 @@ def venue_config(name: str, account: str, venue: VenueSettings) -> VenueConfig:
         account=account,
         ccxt_id=venue.ccxt_id,
         base_url=venue.base_url,
+        ws_url=venue.streams_at,
         api_key=Secret(credentials.api_key.get_secret_value()),
         secret=Secret(credentials.secret.get_secret_value()),
         password=Secret(credentials.password.get_secret_value()) if credentials.password else None,

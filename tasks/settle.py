@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from accounting.fills import FillPosting
 from exchanges.evidence import VenueError
+from exchanges.protection.lanes import in_lane
 from failpoints import failpoint
 from models.amendment import AMENDED
 from models.applying import lacks_trades, status_after
@@ -18,6 +19,7 @@ from models.order import ChildOrder, Order, Reason
 from models.reports import OrderReport, Trade, VenueStatus
 from models.transitions import CHILD_IN_DOUBT
 from models.vocabulary import ChildStatus
+from risk.lane import Lane
 from storage.alerts import Severity, record_alert
 from storage.children import get_child, move_child
 from storage.engine import read, write
@@ -25,6 +27,7 @@ from storage.fills import ContradictoryFill, cost_of, fill_key, insert_fill
 from storage.ledger import FILL_KINDS, lock_accounts, post_fill
 from storage.orders import lock_order
 from storage.outbox import Kind, enqueue
+from storage.position_posting import move_position
 from storage.reports import keep_report, mark_applied, unapplied_reports
 from tasks.ending import add_up, follow_children
 from tasks.queues import URGENT
@@ -67,6 +70,7 @@ def settle(runtime: Runtime, *, order_id: str) -> str:
     return f"{len(waiting)} reports applied"
 
 
+@in_lane(Lane.URGENT)
 def with_all_trades(runtime: Runtime, child: ChildOrder, report: OrderReport) -> OrderReport:
     """The report with every trade it tells of, asked from the venue where some are missing.
 
@@ -215,7 +219,7 @@ def _recall(conn: Connection, child_id: str, venue_order_id: str, now: datetime)
 
 
 def _is_new(conn: Connection, order: Order, child: ChildOrder, trade: Trade, now: datetime) -> bool:
-    """Insert the fill and post its entry; False when both are there already."""
+    """Insert the fill, post its entry and move its position; False when all that is there already."""
     try:
         if not insert_fill(conn, child, trade, now=now):
             return False
@@ -223,24 +227,23 @@ def _is_new(conn: Connection, order: Order, child: ChildOrder, trade: Trade, now
         _alert_contradiction(conn, order, child, trade, str(error), now)
         return False
     failpoint("settle.fill.inserted")
-    posted = post_fill(
-        conn,
-        FillPosting(
-            key=fill_key(child, trade),
-            order_id=order.id,
-            venue=child.venue,
-            account=child.account,
-            base=order.base,
-            quote=order.quote,
-            side=trade.side,
-            quantity=trade.quantity,
-            price=trade.price,
-            cost=cost_of(trade),
-            fee=trade.fee,
-            fee_asset=trade.fee_asset,
-        ),
-        at=now,
+    posting = FillPosting(
+        key=fill_key(child, trade),
+        order_id=order.id,
+        venue=child.venue,
+        account=child.account,
+        base=order.base,
+        quote=order.quote,
+        side=trade.side,
+        quantity=trade.quantity,
+        price=trade.price,
+        cost=cost_of(trade),
+        fee=trade.fee,
+        fee_asset=trade.fee_asset,
     )
+    posted = post_fill(conn, posting, at=now)
+    if posted.new:
+        move_position(conn, posting, entry_id=posted.entry_id, mode=order.mode, traded_at=trade.traded_at, at=now)
     failpoint("settle.fill.posted")
     for shortfall in posted.shortfalls:
         record_alert(

@@ -1,6 +1,7 @@
 """What every step has in common: ids by keyword, retries by policy, an outcome instead of silence."""
 
 import functools
+import inspect
 import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -65,18 +66,20 @@ def patiently(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def step(name: str) -> Callable[[Callable[..., str]], Task]:
+def step(name: str, **limits: int) -> Callable[[Callable[..., str]], Task]:
     """Register ``function(runtime, *, …ids) -> outcome`` as the Celery task ``name``.
+
+    ``limits``: ``soft_time_limit`` and ``time_limit`` in seconds, where the usual ones are too short for it.
 
     Keywords that the function does not know are dropped, so that two versions can run side by side. Stale rows
     are an outcome: somebody else went on with them.
     """
 
     def register(function: Callable[..., str]) -> Task:
-        known = frozenset(function.__kwdefaults__ or ()) | _keyword_only(function)
+        known = _keyword_only(function)
         patient = patiently(function)
 
-        @app.task(name=name, bind=True)
+        @app.task(name=name, bind=True, **limits)
         @functools.wraps(function)
         def run(_: Task, **kwargs: Any) -> str:
             ids = {key: value for key, value in kwargs.items() if key in known}
@@ -96,6 +99,6 @@ def step(name: str) -> Callable[[Callable[..., str]], Task]:
 
 
 def _keyword_only(function: Callable[..., str]) -> frozenset[str]:
-    code = function.__code__
+    code = inspect.unwrap(function).__code__
     first = code.co_argcount
     return frozenset(code.co_varnames[first : first + code.co_kwonlyargcount])

@@ -1,73 +1,74 @@
 """Track: what rests at a venue is followed to its end, by open orders and trades per account and symbol."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 import structlog
 
 from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway
+from exchanges.protection.lanes import in_lane
+from exchanges.protection.refused import BudgetSpent, GateClosed, NotAdmitted
 from failpoints import failpoint
 from models.order import ChildOrder
 from models.reports import OrderReport, Trade
+from risk.lane import Lane
 from storage.alerts import Severity, record_alert
 from storage.attention import Watched, watched
 from storage.children import children_at_venue, children_by_venue_ids
 from storage.engine import is_unavailable, read, write
 from storage.fills import booked_trades
-from storage.leases import end, give_back, take
+from storage.leases import end, give_back, is_held, take
 from storage.orders import Stale
 from storage.track_cursors import cursor_of, move_cursor
 from storage.venue_states import closed_until
-from tasks.app import app
 from tasks.heartbeat import heartbeat_of
 from tasks.larger_at_venue import is_larger, withdraw_if_larger
+from tasks.look import hint_of, is_due, look_now
 from tasks.outcomes import MovedOn
-from tasks.queues import VENUE
 from tasks.reads import note_failed_read
 from tasks.runtime import Runtime
 from tasks.settle import apply_report, merged, with_all_trades
 from tasks.step import step
+from tasks.stream_health import alert_silent
 
 log = structlog.get_logger()
 
 #: After so many visibility lags an acknowledged order that is not shown is a matter for a person.
 NOT_SHOWN_LAGS = 5
 
-#: A hint that is not taken up within this time is given again.
-HINT_MS = 3_000
-
-#: Behind a venue that hangs hints would pile up; one this old has many younger ones behind it.
-HINT_EXPIRES_S = 30
-
 #: Trades are read again this far back, since venues may show them late and out of order.
 OVERLAP = timedelta(seconds=30)
+
+#: A symbol that was not looked at for so long may take the urgent lane.
+STARVED_MS = 5_000
+#: holder of the lease that says that a symbol was looked at
+LOOKED = "look"
 
 #: Nearer to the last moment whose trades a venue still shows than this is not asked for.
 TRADES_KEPT_MARGIN = timedelta(hours=1)
 
 
 def watch(runtime: Runtime) -> str:
-    """Start one look for each venue account and symbol with something of ours at the venue."""
+    """Start one look for each venue account and symbol with something of ours at the venue.
+
+    Where a healthy stream tells what happens, a look is due less often; the stream itself asks for those in between.
+    """
     with read(runtime.engine) as conn:
         places = watched(conn)
+    of_account = Counter((place.venue, place.account) for place in places)
     for place in places:
-        with write(runtime.engine) as conn:
-            # One hint at a time: behind a venue that hangs they would pile up.
-            hint = take(conn, _hint(place), owner=f"{runtime.owner}:{uuid4()}", lease_ms=HINT_MS)
-        if hint is not None:
-            kwargs = {"venue": place.venue, "account": place.account, "symbol": place.symbol}
-            app.send_task(
-                "orders.track", kwargs=kwargs, queue=VENUE, expires=HINT_EXPIRES_S, ignore_result=True, retry=False
-            )
+        if is_due(runtime, place, symbols=of_account[place.venue, place.account]):
+            look_now(runtime, place)
+    alert_silent(runtime)
     return f"{len(places)} symbols with orders at a venue"
 
 
-def _hint(place: Watched) -> str:
-    return f"hint:{place.venue}:{place.account}:{place.symbol}"
+def _looked(place: Watched) -> str:
+    return f"looked:{place.venue}:{place.account}:{place.symbol}"
 
 
 def track(runtime: Runtime, *, venue: str, account: str, symbol: str) -> str:
@@ -78,24 +79,41 @@ def track(runtime: Runtime, *, venue: str, account: str, symbol: str) -> str:
     with write(runtime.engine) as conn:
         epoch = take(conn, name, owner=f"{runtime.owner}:{threading.get_ident()}", lease_ms=lease_ms)
         closed = closed_until(conn, venue, account)
+        starved = not is_held(conn, _looked(place))
         if epoch is None:
             # The hint has done its work: were it kept, one who looks after a killed one's lease would be called late.
-            end(conn, _hint(place))
+            end(conn, hint_of(place))
     if epoch is None:
         return MovedOn("somebody else is looking")
     failpoint("track.leased")
+    looked = False
     try:
         if closed is not None and closed > runtime.now():
             return f"{venue} wants to be left alone until {closed:%H:%M:%S}"
         with heartbeat_of(runtime).keeping_lease(name, epoch):
-            return _look(runtime, place)
+            said = _look_in_a_lane(runtime, place, starved=starved)
+            looked = True
+            return said
     except VenueError as error:
         note_failed_read(runtime, venue, account, error)
         return f"the venue could not be asked: {error.message}"
     finally:
         with write(runtime.engine) as conn:
             give_back(conn, name, epoch)
-            end(conn, _hint(place))
+            end(conn, hint_of(place))
+            if looked:
+                take(conn, _looked(place), owner=LOOKED, lease_ms=STARVED_MS)
+
+
+def _look_in_a_lane(runtime: Runtime, place: Watched, *, starved: bool) -> str:
+    """A symbol that found no room among the orders for long is looked at like a send in doubt: fills must be known."""
+    try:
+        return _look(runtime, place)
+    except BudgetSpent as refused:
+        if not starved or isinstance(refused, GateClosed):
+            raise
+    with in_lane(Lane.URGENT):
+        return _look(runtime, place)
 
 
 def _look(runtime: Runtime, place: Watched) -> str:
@@ -146,7 +164,7 @@ def _follow_safely(
         _follow(runtime, gateway, child, report, trades)
         return True
     except VenueError as error:
-        if error.evidence is Evidence.RATE_LIMITED or error.outage:
+        if error.evidence is Evidence.RATE_LIMITED or error.outage or isinstance(error, NotAdmitted):
             raise  # the others would wait for the same silence
         log.warning("an order could not be read", child_id=child.id, error=error.message)
     except Stale:

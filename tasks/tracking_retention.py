@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
+from storage.cleanup_records import CleanupRecord
 from storage.engine import read, write
 from storage.messages import FORGET_BATCH, ended_before, forget
 from storage.messages_unfinished import forget_unfinished
@@ -29,19 +30,24 @@ MOST_BATCHES = 20
 UNFINISHED_KEPT = timedelta(days=1)
 
 
-def forget_messages(runtime: Runtime) -> int:
+def forget_messages(runtime: Runtime, record: CleanupRecord) -> int:
     """Forget what is over; returns how many messages. Each batch is a transaction of its own."""
-    now = runtime.now()
+    now = record.at
     kept = timedelta(days=runtime.settings.messages.keep_days)
     with write(runtime.engine) as conn:
         forget_unfinished(conn, now - UNFINISHED_KEPT)
-    total = _forget(runtime.engine, now - kept)
+    total = _forget(runtime.engine, now - kept, record)
     before = now - min(HINTS_KEPT, kept)
-    return total + _forget(runtime.engine, before, tasks=HINTS, since=before - HINTS_LOOKED_FOR)
+    return total + _forget(runtime.engine, before, record, tasks=HINTS, since=before - HINTS_LOOKED_FOR)
 
 
 def _forget(
-    engine: Engine, before: datetime, *, tasks: Sequence[str] | None = None, since: datetime | None = None
+    engine: Engine,
+    before: datetime,
+    record: CleanupRecord,
+    *,
+    tasks: Sequence[str] | None = None,
+    since: datetime | None = None,
 ) -> int:
     """Looks without a lock, and deletes a batch at a time; what is left after many batches is the next cleanup's."""
     total = 0
@@ -49,7 +55,9 @@ def _forget(
         with read(engine) as conn:
             old = ended_before(conn, before, tasks=tasks, since=since)
         with write(engine) as conn:
-            forget(conn, old)
+            forget(conn, [message_id for message_id, _ in old])
+            times = [first_at for _, first_at in old]
+            record.removed(conn, "messages", len(old), oldest=min(times, default=None), newest=max(times, default=None))
         total += len(old)
         if len(old) < FORGET_BATCH:
             break

@@ -15,6 +15,7 @@ from tasks.instruments import instrument_of
 from tasks.postpone import try_again_later
 from tasks.runtime import Runtime
 from tasks.step import step
+from tasks.stops import freeze_of
 
 CAUSE = "validate"
 
@@ -37,7 +38,11 @@ def validate(runtime: Runtime, *, order_id: str, tries: int = 0) -> str:
             end_unsent(conn, order, OrderStatus.EXPIRED, too_late, cause=CAUSE, now=now)
             return f"expired: {too_late.code}"
         halt = halt_meeting(conn, order.venue, order.account)
-        no = denial(order, Circumstances(instrument=instrument, halted=halt.sentence() if halt else None))
+        if halt is not None and halt.ends_nothing:
+            halt = None  # the order waits before its send
+        freeze = freeze_of(conn, order)
+        stops = {"halted": halt.sentence() if halt else None, "frozen": freeze.sentence() if freeze else None}
+        no = denial(order, Circumstances(instrument=instrument, **stops))
         if no is not None:
             end_unsent(conn, order, OrderStatus.DENIED, no, cause=CAUSE, now=now)
             return f"denied: {no.code}"

@@ -6,10 +6,12 @@ from sqlalchemy import Connection
 
 from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway
+from exchanges.protection.lanes import in_lane
 from failpoints import failpoint
 from models.order import ChildOrder, Order, Reason
 from models.reports import OrderReport
 from models.vocabulary import ChildStatus, OrderStatus
+from risk.lane import Lane
 from storage.alerts import Severity, record_alert
 from storage.attention import leave_to
 from storage.children import children_of, claim, get_child, move_child, release
@@ -74,6 +76,7 @@ def withdraw(runtime: Runtime, *, order_id: str, tries: int = 0) -> str:
     return f"{outcomes.count(True)} of {len(outcomes)} ended at the venue, {in_doubt} in doubt"
 
 
+@in_lane(Lane.URGENT)
 def withdraw_child(
     runtime: Runtime, child: ChildOrder, *, reason: Reason | None = None, by_timer: bool = False
 ) -> bool | None:

@@ -32,6 +32,7 @@ from tasks.amend_hold import hold_wanted, lower_to, raise_to
 from tasks.postpone import STEP_PATIENCE
 from tasks.queues import URGENT
 from tasks.runtime import Runtime
+from tasks.stops import ACCOUNT_FROZEN, freeze_of
 from workflows.cancel import NEWER_VERSION
 from workflows.publisher import publisher_of
 from workflows.submit import MOST_TRIES, InstrumentsUnknown
@@ -198,6 +199,12 @@ def _refuse_if_impossible(conn: Connection, order: Order, change: Change) -> Non
         raise NotAmendableNow(
             f"{halt.sentence()}, and what is ended for an amendment could not be sent again; the order stays as it is",
             code="HALTED",
+        )
+    freeze = freeze_of(conn, order)
+    if freeze is not None:
+        raise NotAmendableNow(
+            f"{freeze.sentence()}. What is ended for an amendment could not be sent again; the order stays as it is",
+            code=ACCOUNT_FROZEN,
         )
     more = change.quantity is not None and change.quantity > order.quantity
     if order.is_scheduled and more and get_schedule(conn, order.id).is_over:

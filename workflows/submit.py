@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from exchanges.capabilities import capabilities
 from failpoints import failpoint
 from models.errors import Conflict, FieldError, InvalidRequest, Refusal, Unavailable
 from models.ids import ORDER_ID_RANDOM_BYTES, order_id
@@ -16,6 +17,7 @@ from models.money import ZERO
 from models.request import OrderRequest, canonical, parse_request
 from models.vocabulary import Mode, OrderStatus
 from risk.intake import Admitted, admit, check_route
+from risk.order_kinds import OrderKinds, check_kind
 from storage.documents import new_document, order_document
 from storage.engine import is_conflict, is_unavailable, read, write
 from storage.orders import FIRST_PATIENCE_S, find_request, insert_order
@@ -139,7 +141,17 @@ def _admit(runtime: Runtime, request: OrderRequest, now: datetime) -> Admitted:
     instruments = runtime.instruments.all_of(request.venue)
     if not instruments:
         raise InstrumentsUnknown(request.venue)
+    check_kind(request, _kinds(runtime, request.venue))
     return admit(request, instruments.get(request.symbol), now, symbols=lambda: tuple(instruments))
+
+
+def _kinds(runtime: Runtime, venue: str) -> OrderKinds:
+    can = capabilities(runtime.settings.venues[venue].ccxt_id)
+    return OrderKinds(
+        times_in_force=can.times_in_force,
+        post_only=can.post_only,
+        market_buys=can.market_buy_params is not None,
+    )
 
 
 def _earlier(runtime: Runtime, request: OrderRequest) -> Submitted | None:

@@ -25,6 +25,7 @@ from models.dry_run import DryRunOrder
 from models.instrument import Instrument
 from models.market_data import Candle, OrderBook, PublicTrade, PublicTrades
 from models.money import ZERO, add, plain, subtract
+from models.movement import Movement
 from models.reports import NewOrder, OrderReport, Quote, Trade, VenueBalance, VenueStatus
 from models.vocabulary import OrderType, Side, TimeInForce
 
@@ -109,6 +110,11 @@ class DryRunGateway:
             VenueBalance(asset=asset, free=subtract(total, used.get(asset, ZERO)), used=used.get(asset, ZERO))
             for asset, total in sorted(totals.items())
         ]
+
+    def movements(self, since: datetime) -> Sequence[Movement]:
+        """Nothing comes into an account on paper but by its own trades."""
+        del since
+        return ()
 
     def create_order(self, order: NewOrder) -> OrderReport:
         self._real.rehearse(order)

@@ -7,7 +7,18 @@ from typing import NamedTuple
 from exchanges.paper.amounts import E8, floor_to, product_e8
 from exchanges.paper.book import Book, Entry
 from exchanges.paper.errors import amend_refused, duplicate_order, insufficient_balance, unknown_order, would_take
-from exchanges.paper.events import Accepted, Amended, Deposited, Ended, Event, Listed, Priced, Traded
+from exchanges.paper.events import (
+    Accepted,
+    Amended,
+    Deposited,
+    Ended,
+    Event,
+    Listed,
+    Moved,
+    MovementEnded,
+    Priced,
+    Traded,
+)
 from exchanges.paper.instruments import Instrument
 from exchanges.paper.prints import Prints
 from exchanges.paper.state import Order, State
@@ -157,6 +168,23 @@ class Engine:
 
     def deposit(self, account: str, asset: str, amount_e8: int, now_ms: int) -> None:
         self._emit(Deposited(account=account, asset=asset, amount_e8=amount_e8), now_ms)
+
+    def move(
+        self, account: str, kind: str, asset: str, amount_e8: int, now_ms: int, *, comes_in: bool, fee_e8: int,
+        status: str, moves: bool,
+    ) -> int:  # fmt: skip
+        """Begin a movement that the account's lists tell of; returns its id. Raises Refused where funds lack."""
+        if moves and not comes_in and amount_e8 + fee_e8 > self.state.balances[account, asset].free_e8:
+            raise insufficient_balance()
+        moved = Moved(
+            movement_id=len(self.state.movements) + 1, account=account, kind=kind, asset=asset, amount_e8=amount_e8,
+            comes_in=comes_in, fee_e8=fee_e8, status=status, moves=moves,
+        )  # fmt: skip
+        self._emit(moved, now_ms)
+        return moved.movement_id
+
+    def end_movement(self, movement_id: int, status: str, now_ms: int) -> None:
+        self._emit(MovementEnded(movement_id=movement_id, status=status), now_ms)
 
     def _check_duplicate(self, new: NewOrder) -> None:
         if self.dedupe == "never":

@@ -22,6 +22,36 @@ class Deposited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """Something came into an account or left it, and the account's lists of movements tell of it."""
+
+    #: numbered 1, 2, 3 …
+    movement_id: int
+    account: str
+    #: deposit, withdrawal or transfer
+    kind: str
+    asset: str
+    #: above 0
+    amount_e8: int
+    comes_in: bool
+    #: what a withdrawal costs in addition
+    fee_e8: int = 0
+    #: pending or done
+    status: str
+    #: False: the balance has it already, only the lists do not
+    moves: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovementEnded:
+    """A pending movement is done or has failed; what a failed withdrawal took is there again."""
+
+    movement_id: int
+    #: done or failed
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """An order was taken. A limit order's funds are held from here on."""
 
@@ -117,4 +147,16 @@ class Priced:
     price_e8: int
 
 
-Event = Listed | Deposited | Accepted | Traded | Amended | Ended | RefusedRequest | FaultFired | Priced
+Event = (
+    Listed
+    | Deposited
+    | Moved
+    | MovementEnded
+    | Accepted
+    | Traded
+    | Amended
+    | Ended
+    | RefusedRequest
+    | FaultFired
+    | Priced
+)

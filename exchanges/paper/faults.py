@@ -19,12 +19,16 @@ KINDS: dict[str, frozenset[str]] = {
     "lag": frozenset(),
     "rate_limited": frozenset({"status", "retry_after_s"}),
     "outage": frozenset({"form", "after_ms", "duration_ms", "every_ms"}),
+    "stream": frozenset({"form", "duration_ms"}),
 }
 FORMS: dict[str, tuple[str, ...]] = {
     "unreadable": ("empty", "garbage", "truncated", "no_id", "html", "cut"),
     "outage": ("close", "reset", "error", "refuse"),
     "late": ("close", "reset"),
+    "stream": ("drop", "silence", "duplicate", "reorder", "delay", "lose"),
 }
+#: the method of what is pushed over a WebSocket: only rules of the kind ``stream`` strike it, and they nothing else
+STREAM_METHOD = "WS"
 COMMON = frozenset(
     {"kind", "name", "method", "endpoint", "client_id", "probability", "count", "skip", "delay_ms", "lag_ms"}
 )
@@ -217,7 +221,8 @@ class Faults:
 
 def _matches(rule: FaultRule, method: str, endpoint: str, client_id: str) -> bool:
     return (
-        rule.method in {"", method}
+        (rule.kind == "stream") == (method == STREAM_METHOD)
+        and rule.method in {"", method}
         and fnmatchcase(endpoint, rule.endpoint)
         and (rule.client_id == "*" or fnmatchcase(client_id, rule.client_id))
     )

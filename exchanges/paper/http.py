@@ -11,13 +11,14 @@ import h11
 
 from exchanges.paper.api import Reply
 from exchanges.paper.calls import HttpRequest
+from exchanges.paper.streams.upgrade import Upgrade, Upgraded
 
 MAX_BODY_BYTES = 64 * 1024
 #: a connection that says nothing is closed after this; clients keep theirs for reuse
 IDLE_S = 120.0
 
 #: answers at once, or promises to answer through the connection it is given
-Answer = Callable[[HttpRequest, "Connection"], "Reply | Awaitable[None]"]
+Answer = Callable[[HttpRequest, "Connection"], "Reply | Upgrade | Awaitable[None]"]
 
 
 class Connection(asyncio.Protocol):
@@ -33,6 +34,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._peer = ""
         self._idle: asyncio.TimerHandle | None = None
+        #: who has the connection since it speaks another protocol
+        self._upgraded: Upgraded | None = None
 
     # ---------------------------------------------------------------------------------------------- asyncio calls
 
@@ -45,6 +48,9 @@ class Connection(asyncio.Protocol):
         self._restart_idle_timer()
 
     def data_received(self, data: bytes) -> None:
+        if self._upgraded is not None:
+            self._upgraded.received(data)
+            return
         try:
             self._h11.receive_data(data)
             self._pump()
@@ -58,6 +64,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._connections.discard(self)
         self._transport = None
+        if self._upgraded is not None:
+            self._upgraded.closed()
         if self._idle is not None:
             self._idle.cancel()
 
@@ -99,8 +107,26 @@ class Connection(asyncio.Protocol):
         answer = self._answer(request, self)
         if isinstance(answer, Reply):
             self.reply(answer)
+        elif isinstance(answer, Upgrade):
+            self._switch(answer)
         else:
             self._task = asyncio.ensure_future(self._finish(answer))
+
+    def _switch(self, upgrade: Upgrade) -> None:
+        """From here on the connection is not HTTP's, and may be silent for as long as its protocol allows."""
+        headers = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", upgrade.accept)]
+        self._send(h11.InformationalResponse(status_code=101, headers=headers, reason=b"Switching Protocols"))
+        if self._idle is not None:
+            self._idle.cancel()
+        self._upgraded = upgrade.to
+        upgrade.to.opened(self._write, self.drop)
+        early, _ = self._h11.trailing_data
+        if early:
+            upgrade.to.received(early)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
 
     async def _finish(self, answer: Awaitable[None]) -> None:
         try:

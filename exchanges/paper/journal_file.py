@@ -20,6 +20,8 @@ from exchanges.paper.events import (
     Event,
     FaultFired,
     Listed,
+    Moved,
+    MovementEnded,
     Priced,
     RefusedRequest,
     Traded,
@@ -30,6 +32,8 @@ FILE_NAME = "journal.jsonl"
 _NAMES: dict[type[Event], str] = {
     Listed: "listed",
     Deposited: "deposit",
+    Moved: "movement",
+    MovementEnded: "movement_end",
     Accepted: "order",
     Traded: "trade",
     Amended: "amend",

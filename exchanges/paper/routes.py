@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exchanges.paper.calls import Call
-from exchanges.paper.handlers import accounts, orders, public
+from exchanges.paper.handlers import accounts, movements, orders, public
 from exchanges.paper.venue import Venue
 
 Handler = Callable[[Venue, Call], Any]
@@ -69,6 +69,9 @@ ROUTES = _of_spot(
     }
 ) | {
     ("GET", "/sapi/v1/asset/tradeFee"): Route(accounts.trade_fees, 1),
+    ("GET", "/sapi/v1/capital/deposit/hisrec"): Route(movements.deposits, 1),
+    ("GET", "/sapi/v1/capital/withdraw/history"): Route(movements.withdrawals, 1),
+    ("GET", "/sapi/v1/asset/transfer"): Route(movements.transfers, 1),
     ("GET", "/sapi/v1/system/status"): Route(_system_status, 1, signed=False),
     ("GET", "/sapi/v1/capital/config/getall"): Route(_nothing, 10),
     ("GET", "/sapi/v1/margin/allPairs"): Route(_nothing, 1, signed=False),

@@ -14,6 +14,8 @@ from exchanges.paper.calls import HttpRequest
 from exchanges.paper.config import PaperConfig
 from exchanges.paper.handlers import admin
 from exchanges.paper.http import Connection
+from exchanges.paper.streams.hub import Hub
+from exchanges.paper.streams.upgrade import Upgrade, asks_for_upgrade
 from exchanges.paper.strikes import find_fault, strike, strikes_at_the_door, turn_away
 from exchanges.paper.venue import Venue
 
@@ -33,6 +35,7 @@ class PaperServer:
     def __init__(self, config: PaperConfig) -> None:
         self.config = config
         self.venue = Venue(config)
+        self.hub = Hub(self.venue)
         self.port = config.port
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
@@ -84,13 +87,13 @@ class PaperServer:
         with contextlib.suppress(FileNotFoundError):
             (self.config.home / PORT_FILE).unlink()
 
-    def answer(self, request: HttpRequest, connection: Connection) -> Reply | Awaitable[None]:
+    def answer(self, request: HttpRequest, connection: Connection) -> Reply | Upgrade | Awaitable[None]:
         try:
             return self._answer(request, connection)
         except Exception:  # noqa: BLE001 - a defect in a read must not end the venue
             return self._defect()
 
-    def _answer(self, request: HttpRequest, connection: Connection) -> Reply | Awaitable[None]:
+    def _answer(self, request: HttpRequest, connection: Connection) -> Reply | Upgrade | Awaitable[None]:
         venue = self.venue
         venue.answered += 1
         if request.path.startswith(_ADMIN):
@@ -98,6 +101,10 @@ class PaperServer:
         fault = find_fault(venue, request)
         if fault is not None and strikes_at_the_door(fault):
             return self._guarded(turn_away(venue, request, connection, fault), connection)
+        if asks_for_upgrade(request):
+            return self.hub.upgrade(request) or json_reply(
+                400, {"code": -1, "msg": "No WebSocket is spoken like that here."}
+            )
         admitted = admit(venue, request)
         if isinstance(admitted, Reply):
             return admitted
@@ -118,6 +125,7 @@ class PaperServer:
             try:
                 await self._follow_outages()
                 self.venue.tick()
+                self.hub.tick()
             except Exception:  # noqa: BLE001 - the same rule as for requests
                 self._defect()
 

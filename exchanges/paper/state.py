@@ -4,7 +4,18 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from exchanges.paper.amounts import product_e8
-from exchanges.paper.events import Accepted, Amended, Deposited, Ended, Event, Listed, Priced, Traded
+from exchanges.paper.events import (
+    Accepted,
+    Amended,
+    Deposited,
+    Ended,
+    Event,
+    Listed,
+    Moved,
+    MovementEnded,
+    Priced,
+    Traded,
+)
 
 OPEN = ("NEW", "PARTIALLY_FILLED")
 
@@ -75,6 +86,25 @@ class Balance:
     locked_e8: int = 0
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class Movement:
+    """A deposit, withdrawal or transfer as it stands."""
+
+    moved: Moved
+    begun_ms: int
+    status: str
+    #: when it ended; 0 while it is pending
+    ended_ms: int = 0
+
+    @property
+    def effect_e8(self) -> int:
+        """What it does to the free balance as it stands: what leaves is gone at once, what comes in once it is done."""
+        moved = self.moved
+        if not moved.moves or self.status == "failed" or (moved.comes_in and self.status != "done"):
+            return 0
+        return moved.amount_e8 if moved.comes_in else -moved.amount_e8 - moved.fee_e8
+
+
 class Overdrawn(AssertionError):
     """A balance went below zero: a defect of the engine, never a customer's doing."""
 
@@ -98,6 +128,8 @@ class State:
         self.open_orders: dict[tuple[str, str], dict[int, Order]] = defaultdict(dict)
         #: (account, symbol, client order id) to every order that carried it, oldest first
         self.by_client_id: dict[tuple[str, str, str], list[Order]] = defaultdict(list)
+        #: the one with the id n stands at n - 1
+        self.movements: list[Movement] = []
         self.accounts: set[str] = set()
         #: places taken in queues so far
         self.places = 0
@@ -119,6 +151,10 @@ class State:
         elif isinstance(event, Deposited):
             self.accounts.add(event.account)
             self.balances[event.account, event.asset].free_e8 += event.amount_e8
+        elif isinstance(event, Moved):
+            self._begin_movement(event, at_ms)
+        elif isinstance(event, MovementEnded):
+            self._end_movement(event, at_ms)
         elif isinstance(event, Priced):
             self.prices_e8[event.symbol] = event.price_e8
         elif isinstance(event, Listed):
@@ -132,6 +168,18 @@ class State:
         if order.side == "BUY":
             return listed.quote, product_e8(order.price_e8, quantity_e8)
         return listed.base, quantity_e8
+
+    def _begin_movement(self, event: Moved, at_ms: int) -> None:
+        ended_ms = at_ms if event.status == "done" else 0
+        movement = Movement(moved=event, begun_ms=at_ms, status=event.status, ended_ms=ended_ms)
+        self.movements.append(movement)
+        self._move(event.account, event.asset, free_e8=movement.effect_e8)
+
+    def _end_movement(self, event: MovementEnded, at_ms: int) -> None:
+        movement = self.movements[event.movement_id - 1]
+        before_e8 = movement.effect_e8
+        movement.status, movement.ended_ms = event.status, at_ms
+        self._move(movement.moved.account, movement.moved.asset, free_e8=movement.effect_e8 - before_e8)
 
     def _accept(self, event: Accepted, at_ms: int) -> None:
         orders = self.orders[event.symbol]

@@ -1,7 +1,7 @@
 """What the handlers work on: engine, journal, market and the rest of one running venue."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from exchanges.paper.amounts import parse_e8
 from exchanges.paper.config import PaperConfig
@@ -35,6 +35,8 @@ class Venue:
         self.faults = Faults(config.faults, config.seed, self.started_ms)
         self.market = Market(self.engine, config, self.started_ms)
         self.history = History(config.seed, self.started_ms)
+        #: told of what happened once it is in the journal
+        self.listeners: list[Callable[[Sequence[tuple[int, Event]]], None]] = []
         #: whole requests answered, for the health page
         self.answered = 0
         self.commit()
@@ -45,8 +47,11 @@ class Venue:
     def commit(self) -> None:
         """Write what the engine did. Must come before any answer that tells of it."""
         if self.engine.pending:
-            self.journal.append(self.engine.pending)
+            happened = self.engine.pending
+            self.journal.append(happened)
             self.engine.pending = []
+            for listener in self.listeners:
+                listener(happened)
 
     @property
     def unwritten(self) -> bool:

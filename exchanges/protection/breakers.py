@@ -69,12 +69,19 @@ class Breakers:
         return self._now()
 
     def state(self, place: Place) -> Breaker:
-        """As it was within the last KEPT_S."""
+        """As it was within the last KEPT_S; while the store can't be read, as it was when it last could.
+
+        A store that is away must not make a request's outcome doubtful: steps can't begin without it anyway.
+        """
         if not self._is_fresh():
             with self._lock:
                 if not self._is_fresh():
                     asked_at = self._ticks()
-                    self._known = self._store.all()
+                    try:
+                        self._known = self._store.all()
+                    except Exception as error:  # noqa: BLE001 - whatever it is, what was known last holds on
+                        log.warning("the breakers could not be read; they are taken as they were", error=_name(error))
+                        asked_at = self._ticks()  # it may have taken long: the next request does not ask again at once
                     self._read_at = asked_at
         return self._known.get(place, _CLOSED)
 
@@ -86,6 +93,10 @@ class Breakers:
 
     def _is_fresh(self) -> bool:
         return self._read_at is not None and self._ticks() - self._read_at < KEPT_S
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
 
 
 class VenueBreaker:
@@ -109,7 +120,7 @@ class VenueBreaker:
             return
         next_look_at = breaker.next_look_at or self._breakers.now()
         retry_after_s = max(0.0, (next_look_at - self._breakers.now()).total_seconds())
-        raise breaker_open(*self.place, breaker.status.value, retry_after_s)
+        raise breaker_open(*self.place, breaker.status.value, retry_after_s, since=breaker.opened_at)
 
     @contextmanager
     def guarding(self, lane: Lane = Lane.ORDINARY) -> Iterator[None]:

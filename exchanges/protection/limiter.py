@@ -4,14 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from exchanges.protection.lanes import PATIENCE_S
 from exchanges.protection.refused import budget_spent
 from exchanges.protection.usage import RateUsage
 from exchanges.registry import UnknownVenue
 from risk.lane import Lane
 from risk.reservation import SECOND_US, UNITS, URGENT_SHARE, RatePlan, Slot, units
 
-#: A longer wait goes back to a row instead of holding a worker.
-PATIENCE_S = 0.2
 #: Who stood still past his slot so often asks again later.
 TRIES = 3
 #: of a hundred parts that a venue allows, what may be used before all requests wait: others may share the address

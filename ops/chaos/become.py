@@ -22,7 +22,7 @@ _NEEDED = (
     "uvicorn", "uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl", "uvloop",
     "api.app", "api.server", "exchanges.ccxt_gateway", "exchanges.paper.server", "tasks.app", "telemetry.start",
     "tasks.prepare", "tasks.validate", "tasks.commit", "tasks.settle", "tasks.lookup", "tasks.withdraw", "tasks.recall",
-    "tasks.track", "tasks.plan", "tasks.follow_up", "tasks.amend", "tasks.rescue", "tasks.refresh", "tasks.cleanup", "workflows.intake", "workflows.relay",
+    "tasks.track", "tasks.plan", "tasks.follow_up", "tasks.amend", "tasks.rescue", "tasks.refresh", "tasks.cleanup", "tasks.anomalies", "workflows.intake", "workflows.relay",
     "workflows.slices", "workflows.process", "ccxt.binance",
 )  # fmt: skip
 

@@ -138,13 +138,54 @@ REACHED: Mapping[str, Stage] = {
 
 #: stage or fault → why no cell of the matrix shows it
 NOT_BUILT: Mapping[str, str] = {
+    "movements.read": "no order's way goes through it but by a denial; tests/integration/orders/test_movements.py",
+    "movements.posted": "as movements.read",
+    "seal.hashed": "the chain is made after an order's way, which never waits for it; tests/integration/ledger/test_seals.py",
+    "seal.appended": "as seal.hashed",
+    "seal.committed": "as seal.hashed",
     "lookup.stuck": "needs a venue that enforces no deadline; the paper venue speaks Binance's API, which does",
     "resolve.committed": "follows lookup.stuck: a person's word on a send that the venue can't account for",
     "recall.canceled": "needs a venue that breaks its own deadline, so that an order turns up after its absence was proven",
     "restart of RabbitMQ": "the server is shared by the lanes and takes seconds to start; `flush` empties its queues",
     "restart of PostgreSQL": "the server is shared by the lanes; `db_reset` ends every session of the lane instead",
     "clock jumps of a host": "a process can't be given another clock without a preloaded library",
-    "reconciliation, backup, restore": "not there yet",
+    **dict.fromkeys(
+        (
+            "reconcile.requested",
+            "reconcile.leased",
+            "reconcile.symbol.read",
+            "reconcile.back_filled",
+            "reconcile.balances.read",
+            "reconcile.first.looked",
+            "reconcile.first.committed",
+            "reconcile.second.looked",
+            "reconcile.correction.posted",
+            "reconcile.acted",
+            "reconcile.committed",
+            "reconcile.decided",
+        ),
+        "on no order's way: tests/integration/orders/test_reconcile_crashes.py dies at each",
+    ),
+    **dict.fromkeys(
+        ("journal.written", "journal.synced"),
+        "lanes keep no journal; killed in tests/integration/backup",
+    ),
+    **dict.fromkeys(
+        (
+            "backup.copied",
+            "backup.manifest",
+            "backup.kept",
+            "restore.copied",
+            "restore.replayed",
+            "restore.halted",
+            "restore.set_aside",
+        ),
+        "no order passes it; killed in tests/integration/backup",
+    ),
+    **dict.fromkeys(
+        ("cleanup.written", "cleanup.noted", "cleanup.removing", "cleanup.removed"),
+        "on no order's way: tests/integration/orders/test_archive.py kills a process at each",
+    ),
 }
 
 #: faults of a process that any stage of it can meet; crossed with every venue rule and stack

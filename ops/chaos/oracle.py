@@ -18,6 +18,7 @@ from storage.ledger import held_for
 from storage.ledger_invariants import invariants
 from storage.ledger_reads import balances
 from storage.order_tables import child_orders, orders, reports, transitions
+from storage.position_proof import prove_equal
 
 FINAL = frozenset(status.value for status in ORDER_FINAL)
 CHILD_ENDS = frozenset(status.value for status in CHILD_FINAL)
@@ -220,6 +221,7 @@ def _record(conn: Connection, order_id: str) -> Iterator[str]:
 def book_problems(conn: Connection, log: VenueLog, account: str) -> Iterator[str]:
     """What does not hold of the books as a whole, or against the venue's balances of an account."""
     yield from invariants(conn)
+    yield from prove_equal(conn)
     ours = {held.asset: held for held in balances(conn, "paper", account)}
     theirs = log.balances(account)
     for asset in sorted(set(ours) & set(theirs)):

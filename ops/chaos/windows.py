@@ -51,7 +51,7 @@ PATIENCE: dict[tuple[str, str], Any] = {
     ("tasks.amend", "LONGEST_PAUSE_S"): 2.0,
     ("tasks.follow_up", "FIRST_PAUSE_S"): 0.2,
     ("tasks.follow_up", "LONGEST_PAUSE_S"): 2.0,
-    ("tasks.track", "HINT_MS"): 1_000,
+    ("tasks.look", "HINT_MS"): 1_000,
     ("workflows.relay", "CLAIM"): timedelta(seconds=0.8),
     ("workflows.relay", "TROUBLED_S"): 0.3,
 }
@@ -62,14 +62,20 @@ _OURS = ("storage", "tasks", "workflows")
 
 
 def configuration(accounts: dict[str, tuple[str, str]], *, paper_port: int, pace: float) -> str:
-    """A steadfill.toml with one paper venue; ``accounts`` are name to (key, secret), ``main`` among them."""
+    """A steadfill.toml with one paper venue; ``accounts`` are name to (key, secret), ``main`` among them.
+
+    Cell follows cell on it, each with faults of its own: together they would keep the breaker open.
+    """
     key, secret = accounts["main"]
     others = "".join(
         f'\n[venues.paper.accounts.{name}]\napi_key = "{key}"\nsecret = "{secret}"\n'
         for name, (key, secret) in accounts.items()
         if name != "main"
     )
-    return f"""[execution]
+    return f"""[breaker]
+failure_threshold = 1000
+
+[execution]
 lease_ms = {round(LEASE_MS * pace)}
 retry_base_ms = 50
 retry_max_ms = {round(500 * pace)}
@@ -86,6 +92,7 @@ timeout_ms = {round(TIMEOUT_MS * pace)}
 recv_window_ms = {round(RECV_WINDOW_MS * pace)}
 clock_skew_ms = {round(CLOCK_SKEW_MS * pace)}
 visibility_lag_ms = {round(VISIBILITY_LAG_MS * pace)}
+rate_limit = "100000/second"
 {others}"""
 
 

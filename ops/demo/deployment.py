@@ -23,7 +23,12 @@ START_TIMEOUT_S = 90.0
 #: market seconds per second: enough movement for resting orders to fill within the demo
 MARKET_SPEED = 6
 
+#: So many faults in so short a time would open the breaker, and on a machine that stands still for seconds keep it open past
+#: the demo's end. What the breaker does has tests of its own.
 _CONFIGURATION = """\
+[breaker]
+failure_threshold = 1000
+
 [venues.paper]
 paper = true
 port = {port}

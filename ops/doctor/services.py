@@ -68,6 +68,14 @@ def _durability(engine: Engine, where: str) -> Iterator[Finding]:
     with read(engine) as conn:
         found = {name: conn.execute(text(f"SHOW {name}")).scalar_one() for name in ("fsync", "full_page_writes")}
         default = conn.execute(text(_COMMIT_DEFAULT)).scalar_one_or_none()
+        checksums = conn.execute(text("SHOW data_checksums")).scalar_one()
+    if checksums != "on":
+        yield Finding(
+            check="database",
+            state="warn",
+            message=f"{where} has data_checksums off: a flipped bit on its disk goes unnoticed until it does harm.",
+            advice="Run `pg_checksums --enable` while the server is stopped.",
+        )
     for name, value in found.items():
         if value != "on":
             yield Finding(

@@ -51,9 +51,7 @@ def venues(settings: Settings) -> Iterator[Finding]:
             answers = yield from _clock(gateway, limit_ms=venue.clock_skew_ms, paper=venue.paper)
             if not answers or venue.mode is Mode.DRY_RUN:
                 continue
-            accepted = yield from _keys(gateway)
-            if accepted and venue.mode is Mode.LIVE and not venue.paper:
-                yield from keys.rights(config)
+            yield from keys.looked_at(config, rights=venue.mode is Mode.LIVE and not venue.paper)
     finally:
         gateways.close()
         runtime.close()
@@ -79,9 +77,22 @@ def modes(settings: Settings) -> Iterator[Finding]:
 
 
 def _unlisted(name: str, ccxt_id: str) -> Iterator[Finding]:
+    from exchanges.aliases import ALIASES
     from exchanges.capabilities import CAPABILITIES
 
-    if ccxt_id in CAPABILITIES:
+    alias = ALIASES.get(ccxt_id)
+    if ccxt_id in CAPABILITIES or (alias is not None and alias.one_service):
+        return
+    if alias is not None:
+        yield Finding(
+            check="venues",
+            state="warn",
+            message=(
+                f"{name} is {alias.name}, spoken to as {alias.of} is; what {alias.of} promises is not taken over for it: a "
+                "send without an answer is never repeated and waits for a person, and it amends nothing in place."
+            ),
+            advice="Begin with small orders, and see docs/venues.md.",
+        )
         return
     yield Finding(
         check="venues",
@@ -124,24 +135,4 @@ def _clock(gateway: "Gateway", *, limit_ms: int, paper: bool) -> Generator[Findi
         yield Finding(check="venues", state="warn", message=message, advice=advice(gateway))
     else:
         yield Finding(check="venues", state="ok", message=text)
-    return True
-
-
-def _keys(gateway: "Gateway") -> Generator[Finding, None, bool]:
-    """Whether the venue takes them."""
-    from exchanges.evidence import VenueError
-
-    name = f"{gateway.venue}/{gateway.account}"
-    try:
-        gateway.balances()
-    except VenueError as error:
-        advice = "Check key and secret, that the key may trade, and that this address is allowed to use it."
-        yield Finding(
-            check="venues",
-            state="fail",
-            message=f"{name} refuses our keys: {error.message.rstrip('.')}.",
-            advice=advice,
-        )
-        return False
-    yield Finding(check="venues", state="ok", message=f"{name} takes our keys")
     return True

@@ -1,4 +1,4 @@
--- The order book's guards: only legal moves, every change on record, evidence never edited.
+-- The order book's guards: only legal moves, every change on record, evidence never edited, and deleted only once its order is archived.
 
 CREATE FUNCTION orders_guard_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -142,17 +142,17 @@ CREATE TRIGGER orders_delete BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTI
 CREATE TRIGGER orders_truncate BEFORE TRUNCATE ON orders EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER child_orders_delete BEFORE DELETE ON child_orders FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER child_orders_truncate BEFORE TRUNCATE ON child_orders EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER sends_delete BEFORE DELETE ON sends FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER sends_delete BEFORE DELETE ON sends FOR EACH ROW EXECUTE FUNCTION archive_guard_sends();
 CREATE TRIGGER sends_truncate BEFORE TRUNCATE ON sends EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER reports_delete BEFORE DELETE ON reports FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER reports_delete BEFORE DELETE ON reports FOR EACH ROW EXECUTE FUNCTION archive_guard_reports();
 CREATE TRIGGER reports_truncate BEFORE TRUNCATE ON reports EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER fills_update BEFORE UPDATE ON fills FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER fills_delete BEFORE DELETE ON fills FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER fills_truncate BEFORE TRUNCATE ON fills EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER amendments_delete BEFORE DELETE ON amendments FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER amendments_delete BEFORE DELETE ON amendments FOR EACH ROW EXECUTE FUNCTION archive_guard_amendments();
 CREATE TRIGGER amendments_truncate BEFORE TRUNCATE ON amendments EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER transitions_update BEFORE UPDATE ON transitions FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER transitions_delete BEFORE DELETE ON transitions FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER transitions_delete BEFORE DELETE ON transitions FOR EACH ROW EXECUTE FUNCTION archive_guard_transitions();
 CREATE TRIGGER transitions_truncate BEFORE TRUNCATE ON transitions EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER legal_transitions_update BEFORE UPDATE ON legal_transitions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER legal_transitions_delete BEFORE DELETE ON legal_transitions FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -1,4 +1,4 @@
--- The order book's guards: only legal moves, every change on record, evidence never edited.
+-- The order book's guards: only legal moves, every change on record, evidence never edited, and deleted only once its order is archived.
 
 CREATE TRIGGER orders_insert AFTER INSERT ON orders
 BEGIN
@@ -91,7 +91,10 @@ END;
 
 CREATE TRIGGER sends_delete BEFORE DELETE ON sends
 BEGIN
-  SELECT RAISE(ABORT, 'sends: an intent is never deleted');
+  SELECT RAISE(ABORT, 'sends: an intent is deleted only once its order is archived')
+    WHERE NOT EXISTS (
+      SELECT 1 FROM child_orders child JOIN archived_orders archived ON archived.order_id = child.order_id
+       WHERE child.id = OLD.child_id AND archived.archived_at >= OLD.intended_at);
 END;
 
 CREATE TRIGGER reports_update BEFORE UPDATE ON reports
@@ -104,7 +107,9 @@ END;
 
 CREATE TRIGGER reports_delete BEFORE DELETE ON reports
 BEGIN
-  SELECT RAISE(ABORT, 'reports: what the venue said is never deleted');
+  SELECT RAISE(ABORT, 'reports: what the venue said is deleted only once its order is archived')
+    WHERE OLD.applied_at IS NULL
+       OR NOT EXISTS (SELECT 1 FROM archived_orders WHERE order_id = OLD.order_id AND last_report_id >= OLD.id);
 END;
 
 CREATE TRIGGER fills_update BEFORE UPDATE ON fills
@@ -134,7 +139,9 @@ END;
 
 CREATE TRIGGER amendments_delete BEFORE DELETE ON amendments
 BEGIN
-  SELECT RAISE(ABORT, 'amendments: a change is never deleted');
+  SELECT RAISE(ABORT, 'amendments: a change is deleted only once its order is archived')
+    WHERE OLD.status = 'PENDING'
+       OR NOT EXISTS (SELECT 1 FROM archived_orders WHERE order_id = OLD.order_id AND last_amendment_id >= OLD.id);
 END;
 
 CREATE TRIGGER transitions_update BEFORE UPDATE ON transitions
@@ -144,7 +151,8 @@ END;
 
 CREATE TRIGGER transitions_delete BEFORE DELETE ON transitions
 BEGIN
-  SELECT RAISE(ABORT, 'transitions: the record is append-only');
+  SELECT RAISE(ABORT, 'transitions: the record is append-only until its order is archived')
+    WHERE NOT EXISTS (SELECT 1 FROM archived_orders WHERE order_id = OLD.order_id AND last_transition_id >= OLD.id);
 END;
 
 CREATE TRIGGER legal_transitions_insert BEFORE INSERT ON legal_transitions

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from storage.engine import read
 from storage.ledger_invariants import invariants
+from storage.position_proof import prove_equal
 from tests.acceptance.client import FINAL, Document
 from tests.acceptance.deployment import Deployment
 from tests.support.waiting import eventually
@@ -47,6 +48,7 @@ def audit(deployment: Deployment, *, within_s: float = QUIET_WITHIN_S) -> None:
     wrong += _balance_differences(deployment.client.balances(), deployment.venue.state()["balances"])
     with read(deployment.engine, snapshot=True) as conn:
         wrong += invariants(conn)
+        wrong += prove_equal(conn)
         wrong += [
             f"{row.id} has {row.version} versions, {row.told} of them in the feed" for row in conn.execute(UNTOLD)
         ]

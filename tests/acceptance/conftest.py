@@ -35,7 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _stack(item: pytest.Item) -> str | None:
     callspec = getattr(item, "callspec", None)
-    return None if callspec is None else callspec.params.get("running")
+    running = None if callspec is None else callspec.params.get("running")
+    return running if running in STACKS else None  # tests of other folders may have a parameter of that name
 
 
 def _order(item: pytest.Item) -> int:

@@ -24,12 +24,22 @@ from tests.support.waiting import eventually
 #: Short windows, so that what has to be waited out is over soon; and no order grows too old to be sent while a piece is
 #: away, however slow the machine. A request that a stall makes late is refused by the venue and sent again: what a test
 #: says of one request has to hold then as well.
-CONFIGURATION = f"""[execution]
+#: The tests of this deployment deal out failures by the dozen and ask as fast as they can; what breaker and rate do then
+#: has tests with configurations of their own.
+CONFIGURATION = f"""[breaker]
+failure_threshold = 1000
+
+[execution]
 lease_ms = 1000
 max_age_s = 3600
 late_slice_s = 30
 retry_base_ms = 50
 retry_max_ms = 1000
+
+[reconciliation]
+nightly_at = "never"
+orders_every_s = 0
+second_look_s = 1
 
 [venues.paper]
 paper = true
@@ -39,6 +49,7 @@ timeout_ms = 1500
 recv_window_ms = 1000
 clock_skew_ms = 100
 visibility_lag_ms = 300
+rate_limit = "100000/second"
 
 [venues.paper.accounts.second]
 api_key = "{KEY_2}"
@@ -65,8 +76,17 @@ class Server:
 class Deployment:
     """Started by ``start``; each piece can be killed, paused and started again by its name in ops/roles."""
 
-    def __init__(self, folder: Path, *, stack: str, env: Mapping[str, str], servers: Mapping[str, Server]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        stack: str,
+        env: Mapping[str, str],
+        servers: Mapping[str, Server],
+        configuration: str = CONFIGURATION,
+    ) -> None:
         self.stack = stack
+        self._configuration = configuration
         self.folder = folder
         self.venue = PaperProcess(folder / "venue")
         self._env = dict(env)
@@ -83,7 +103,7 @@ class Deployment:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.venue.start()
         file = self.folder / "steadfill.toml"
-        file.write_text(CONFIGURATION)
+        file.write_text(self._configuration)
         self.env = {
             **self._env,
             "STEADFILL_CONFIG": str(file),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -296,6 +299,29 @@ def test_balances_and_venues_are_shown_and_read_by_programs(run, name):
     assert [(venue["venue"], venue["account"]) for venue in venues] == [("paper", "main")]
     assert "USDT" in run("balances").stdout
     assert "closed" in run("venues").stdout
+
+
+def test_positions_are_shown_as_table_json_and_csv_and_proven(run, name):
+    run(*market_buy(name, symbol="ETH/USDT", quantity="0.2", tag=f"strategy={name}"))
+    run("order", "watch", name)
+    fills = json.loads(run("order", "show", name, "--json").stdout)["fills"]
+    chosen = ("--strategy", name, "--by", "venue,account,strategy")
+
+    (item,) = json.loads(run("positions", *chosen, "--json").stdout)["items"]
+    table, rows = run("positions", *chosen).stdout, run("positions", *chosen, "--csv").stdout
+    proven = run("positions", "--prove", "--json")
+
+    assert item["asset"] == "ETH"
+    quantity = sum(Decimal(fill["quantity"]) for fill in fills) - sum(
+        Decimal(fill["fee"]) for fill in fills if fill["fee_asset"] == "ETH"
+    )
+    assert Decimal(item["quantity"]) == quantity
+    assert Decimal(item["open_cost"]) == sum(Decimal(fill["quantity"]) * Decimal(fill["price"]) for fill in fills)
+    assert name in table
+    (row,) = csv.DictReader(io.StringIO(rows))
+    assert (row["quantity"], row["average_cost"]) == (item["quantity"], item["average_cost"])
+    assert (proven.returncode, json.loads(proven.stdout)) == (0, {"equal": True, "findings": []})
+    assert run("positions", "--csv", "--json").returncode == 2
 
 
 def test_ps_and_doctor_find_everything_well(run):

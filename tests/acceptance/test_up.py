@@ -290,7 +290,7 @@ def test_home_with_a_long_and_odd_name_works(tmp_path):
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
-        (["--only", "kitchen"], 2, "broker, paper, worker, beat, api"),
+        (["--only", "kitchen"], 2, "broker, paper, worker, beat, stream, api"),
         (["--workers", "0"], 2, "--workers"),
         (["--nope"], 2, "--nope"),
     ],

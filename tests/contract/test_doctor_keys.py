@@ -6,6 +6,7 @@ import logging
 import string
 import traceback
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from exchanges.evidence import VenueError
 from models.clock import parse_time
 from models.vocabulary import Mode
 from ops.doctor import Finding, venues
-from ops.doctor.keys import findings, rights
+from ops.doctor.keys import findings, looked_at
 from ops.modes import mode_conflicts
 from ops.supervisor import StartError
 from ops.up import assert_modes
@@ -33,6 +34,7 @@ from tests.contract.dialects import DIALECTS, dialect
 from tests.contract.dialects.dialect import KEY, PASSWORD, SECRET, Dialect
 from tests.contract.dialects.server import Operation, Reply, Request, Route
 
+D = Decimal
 #: how each venue is asked, and an answer with a right too many
 ASKED: dict[str, tuple[str, str, Any]] = {
     "binance": (
@@ -45,7 +47,12 @@ ASKED: dict[str, tuple[str, str, Any]] = {
         "/v5/user/query-api",
         {
             "retCode": 0,
-            "result": {"readOnly": 0, "permissions": {"Spot": ["SpotTrade"], "Wallet": ["Withdraw"]}},
+            "result": {
+                "uta": 1,
+                "unified": 0,
+                "readOnly": 0,
+                "permissions": {"Spot": ["SpotTrade"], "Wallet": ["Withdraw"]},
+            },
         },
     ),
     "okx": ("GET", "/api/v5/account/config", {"code": "0", "data": [{"perm": "read_only,withdraw,trade"}]}),
@@ -119,11 +126,11 @@ def test_a_key_that_may_withdraw_is_warned_of(name: str, opened: list[Any]) -> N
     venue = with_route(name)
     opened.append(venue)
 
-    found = list(rights(venue.config(name=name)))
+    found = list(looked_at(venue.config(name=name), rights=True))
 
     venue.server.calm()  # raises what the dialect could not answer
-    assert [state for state, _ in said(found)] == ["warn"]
-    assert "may withdraw" in found[0].message
+    assert [state for state, _ in said(found)] == ["ok", "warn"]
+    assert "may withdraw" in found[1].message
     assert KEY not in f"{found}"
 
 
@@ -133,13 +140,60 @@ def test_each_key_of_an_account_is_looked_at_by_itself(opened: list[Any]) -> Non
     config = venue.config()
     other = VenueConfig(name="x", ccxt_id="binance", api_key=Secret("another"), secret=Secret("another")).keys()
 
-    found = list(rights(venue.config(further_keys=other)))
+    found = list(looked_at(venue.config(further_keys=other), rights=True))
 
-    assert [finding.message.split(":")[0] for finding in found] == [
-        f"{config.name}/main, key 1 of 2",
-        f"{config.name}/main, key 2 of 2",
+    place = f"{config.name}/main"
+    assert [(finding.state, finding.message.split(":")[0]) for finding in found] == [
+        ("ok", f"{place} takes key 1 of 2"),
+        ("warn", f"{place}, key 1 of 2"),
+        ("fail", f"{place} refuses key 2 of 2"),
     ]
-    assert "could not be read" in found[1].message
+    assert "another" not in found[2].message
+
+
+class TwoAccounts(dialect("binance")):  # type: ignore[misc]
+    """A second key is taken too. Its account, by ``apart``, is the first one's or another."""
+
+    apart = D("0")
+
+    def unsigned(self, request: Request) -> Reply | None:
+        self._second = request.headers.get("x-mbx-apikey") == "another"
+        return None if self._second else super().unsigned(request)
+
+    def _account(self, request: Request) -> Reply:
+        self.book.total["USDT"] += self.apart if self._second else D(0)
+        try:
+            return super()._account(request)
+        finally:
+            self.book.total["USDT"] -= self.apart if self._second else D(0)
+
+
+@pytest.mark.parametrize("apart", [D(0), D(1)])
+def test_keys_that_show_other_balances_are_taken_for_those_of_another_account(
+    apart: Decimal, opened: list[Any]
+) -> None:
+    venue = TwoAccounts()
+    venue.apart = apart
+    opened.append(venue)
+    other = VenueConfig(name="x", ccxt_id="binance", api_key=Secret("another"), secret=Secret("another")).keys()
+
+    found = list(looked_at(venue.config(further_keys=other), rights=False))
+
+    assert [finding.state for finding in found] == (["ok", "ok", "warn"] if apart else ["ok", "ok"])
+    if apart:
+        assert "seems to be of another account" in found[2].message
+
+
+def test_the_doctor_asks_each_key_also_where_no_rights_are_told(tmp_path: Path, opened: list[Any]) -> None:
+    venue = dialect("binance")()
+    opened.append(venue)
+    pairs = [{"api_key": "second", "secret": "second"}]
+    settings = settings_of(tmp_path, venue, accounts={"main": {"api_key": KEY, "secret": SECRET, "keys": pairs}})
+
+    found = [finding for finding in venues.venues(settings) if "key" in finding.message]
+
+    assert ("fail", "b/main refuses key 2 of 2") in [(one.state, one.message.split(":")[0]) for one in found]
+    assert "second" not in f"{found}"
 
 
 def test_where_nothing_is_told_the_doctor_says_so() -> None:
@@ -158,7 +212,7 @@ def test_no_failure_repeats_a_key_that_the_venue_sent_back(
     config = venue.config(name=name)
     gateway = CcxtGateway(config)
     opened.append(gateway)
-    shown = [repr(config), str(config), repr(gateway), *(f"{finding}" for finding in rights(config))]
+    shown = [repr(config), str(config), repr(gateway), *(f"{finding}" for finding in looked_at(config, rights=True))]
     for call in (gateway.balances, gateway.key_rights, lambda: gateway.fetch_order("BTC/USDT", "1")):
         try:
             call()

@@ -7,6 +7,7 @@ headers tell makes up for that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -15,9 +16,12 @@ from typing import Any
 import pytest
 
 from exchanges.ccxt_gateway import CcxtGateway
+from exchanges.ccxt_import import exchange_class
 from exchanges.config import Secret, VenueConfig
 from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway
+from exchanges.nobitex.description import PER_MINUTE, WEIGHT_PER_MINUTE
+from exchanges.protection.turnstile import create_weight
 from models.reports import NewOrder
 from models.vocabulary import OrderType, Side, TimeInForce
 from tests.support.paper import KEY, SECRET, PaperProcess
@@ -38,6 +42,9 @@ class Recorder:
     counted: list[float] = field(default_factory=list)
     failures: list[VenueError] = field(default_factory=list)
     is_open: bool = True
+
+    def seat(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def enter(self, weight: float) -> None:
         if not self.is_open:
@@ -179,3 +186,34 @@ def test_a_failure_is_told_with_what_it_proves(
 
     assert recorder.failures == [failed.value]
     assert failed.value.outage is outage
+
+
+@pytest.mark.parametrize(
+    ("ccxt_id", "path"),
+    [
+        ("binance", "private.post.order"),
+        ("bitget", "private.spot.post.v2/spot/trade/place-order"),
+        ("bybit", "private.post.v5/order/create"),
+        ("coinbase", "v3.private.post.brokerage/orders"),
+        ("gate", "private.spot.post.orders"),
+        ("kraken", "private.post.AddOrder"),
+        ("kucoin", "private.post.hf/orders"),
+        ("mexc", "spot.private.post.order"),
+        ("okx", "private.post.trade/order"),
+    ],
+)
+def test_a_send_is_admitted_at_the_weight_that_the_class_has_for_it(ccxt_id: str, path: str) -> None:
+    """It is admitted before its intent, so that the class itself is not asked then."""
+    found = exchange_class(ccxt_id)().describe()["api"]
+    for part in path.split(".", path.count(".")):
+        found = found[part]
+    cost = found["cost"] if isinstance(found, Mapping) else found
+
+    assert create_weight(ccxt_id, acknowledges_only=False) == pytest.approx(float(cost))
+    assert create_weight(ccxt_id, acknowledges_only=True) == pytest.approx(float(cost) + 1)
+
+
+def test_a_send_to_nobitex_is_admitted_at_the_weight_that_our_class_has_for_it() -> None:
+    of_a_minute = WEIGHT_PER_MINUTE / PER_MINUTE["market/orders/add"]
+
+    assert create_weight("nobitex", acknowledges_only=False) == pytest.approx(of_a_minute)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.cells import AMEND, AMEND_CRASHES, AMEND_STEP, GUARDS
+from tests.mutants.cells import AMEND_CRASHES, AMEND_RACES, AMEND_REFUSED, AMEND_STEP, AMEND_UNANSWERED, GUARDS
 from tests.mutants.mutant import Cell, Edit, Mutant
 
 AMENDS = (
@@ -18,7 +18,7 @@ AMENDS = (
         ),
         cells=(
             Cell(
-                test=f"{AMEND}test_what_fills_before_the_venue_hears_of_it_is_not_sent_again[sqlite-cancel and send]",
+                test=f"{AMEND_RACES}test_what_fills_before_the_venue_hears_of_it_is_not_sent_again[sqlite-cancel and send]",
                 sees="promise 1 stops an attempt that is too large",
             ),
             Cell(
@@ -39,7 +39,7 @@ AMENDS = (
         ),
         cells=(
             Cell(
-                test=f"{AMEND}test_an_amendment_without_an_answer_is_what_the_venue_shows[0.03-before-sqlite]",
+                test=f"{AMEND_UNANSWERED}test_an_amendment_without_an_answer_is_what_the_venue_shows[0.03-before-sqlite]",
                 sees="the child counts at its old size while it may have the new one",
             ),
         ),
@@ -73,7 +73,7 @@ AMENDS = (
         ),
         cells=(
             Cell(
-                test=f"{AMEND}test_what_the_books_can_not_hold_is_refused_with_what_is_missing[sqlite-working]",
+                test=f"{AMEND_REFUSED}test_what_the_books_can_not_hold_is_refused_with_what_is_missing[sqlite-working]",
                 sees="it is taken",
             ),
         ),
@@ -90,7 +90,7 @@ AMENDS = (
         ),
         cells=(
             Cell(
-                test=f"{AMEND}test_an_order_that_has_filled_meanwhile_is_not_amended[sqlite-0.01-cancel and send]",
+                test=f"{AMEND_RACES}test_an_order_that_has_filled_meanwhile_is_not_amended[sqlite-0.01-cancel and send]",
                 sees="PENDING on an order that has ended",
             ),
         ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tests.mutants.cells import SCHEDULES, STAGES, STEPS, STRAYS
+from tests.mutants.cells import END_SCHEDULES, ENDS, STAGES, STEPS, STRAYS, UNANSWERED
 from tests.mutants.mutant import Cell, Edit, Mutant
 
-NOT_BY_STATUS = f"{SCHEDULES}test_an_order_is_filled_when_its_fills_are_booked_and_not_when_the_venue_says_so[sqlite]"
-PARTLY_FILLED = f"{STEPS}test_a_cancel_of_a_partly_filled_order_books_what_had_filled[sqlite]"
-IN_DOUBT = f"{SCHEDULES}test_an_order_does_not_end_while_its_send_is_in_doubt"
+NOT_BY_STATUS = (
+    f"{END_SCHEDULES}test_an_order_is_filled_when_its_fills_are_booked_and_not_when_the_venue_says_so[sqlite]"
+)
+PARTLY_FILLED = f"{ENDS}test_a_cancel_of_a_partly_filled_order_books_what_had_filled[sqlite]"
+IN_DOUBT = f"{END_SCHEDULES}test_an_order_does_not_end_while_its_send_is_in_doubt"
 
 BOOKS = (
     Mutant(
@@ -27,7 +29,7 @@ BOOKS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_look_that_reads_a_trade_again_books_it_once[sqlite]",
+                test=f"{END_SCHEDULES}test_a_look_that_reads_a_trade_again_books_it_once[sqlite]",
                 sees="more filled than the venue says",
             ),
         ),
@@ -44,7 +46,7 @@ BOOKS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_trades_of_two_symbols_under_the_same_numbers_are_two[sqlite]",
+                test=f"{END_SCHEDULES}test_trades_of_two_symbols_under_the_same_numbers_are_two[sqlite]",
                 sees="the second trade is not booked",
             ),
         ),
@@ -80,11 +82,11 @@ BOOKS = (
         ),
         cells=(
             Cell(
-                test=f"{STEPS}test_no_trace_before_the_venues_deadline_proves_nothing[sqlite]",
+                test=f"{UNANSWERED}test_no_trace_before_the_venues_deadline_proves_nothing[sqlite]",
                 sees="nothing is held for a send in doubt",
             ),
             Cell(
-                test=f"{STEPS}test_a_venue_without_deadlines_proves_no_absence_and_a_person_is_called[sqlite]",
+                test=f"{UNANSWERED}test_a_venue_without_deadlines_proves_no_absence_and_a_person_is_called[sqlite]",
                 sees="nothing is held for a send in doubt",
             ),
         ),
@@ -158,7 +160,7 @@ BOOKS = (
         edits=(Edit(file="tasks/track.py", old="for child in (*children, *late):", new="for child in children:"),),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_fill_that_turns_up_after_the_end_is_booked[sqlite]",
+                test=f"{END_SCHEDULES}test_a_fill_that_turns_up_after_the_end_is_booked[sqlite]",
                 sees="a trade of ours is not in the books",
             ),
         ),
@@ -190,7 +192,7 @@ BOOKS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_what_a_send_in_doubt_bought_is_no_deposit[sqlite]",
+                test=f"{END_SCHEDULES}test_what_a_send_in_doubt_bought_is_no_deposit[sqlite]",
                 sees="our books have more than the venue",
             ),
         ),

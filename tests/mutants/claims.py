@@ -8,8 +8,8 @@ the owners apart: `proof-of-an-earlier-send` in proofs.py leaves it out there.
 
 from __future__ import annotations
 
+from tests.mutants.cells import CLAIM_SCHEDULES, PROOF_SCHEDULES
 from tests.mutants.cells import CLAIMS as CLAIM_TESTS
-from tests.mutants.cells import SCHEDULES
 from tests.mutants.mutant import Cell, Edit, Mutant
 
 CHILDREN = "storage/children.py"
@@ -43,7 +43,7 @@ CLAIMS = (
         edits=(Edit(file=CHILDREN, old=VERSION_AND_EPOCH, new=ANY_VERSION + ANY_EPOCH),),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_refusal_of_an_old_send_does_not_make_a_later_one_go_out_again[sqlite]",
+                test=f"{PROOF_SCHEDULES}test_a_refusal_of_an_old_send_does_not_make_a_later_one_go_out_again[sqlite]",
                 sees="two orders at the venue",
             ),
         ),
@@ -54,7 +54,7 @@ CLAIMS = (
         edits=(Edit(file=CHILDREN, old=VERSION_AND_EPOCH, new=ANY_VERSION + EPOCH),),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_value_of_a_child_that_is_out_of_date_moves_nothing_even_within_its_status[sqlite]",
+                test=f"{CLAIM_SCHEDULES}test_a_value_of_a_child_that_is_out_of_date_moves_nothing_even_within_its_status[sqlite]",
                 sees="a lost update",
             ),
         ),
@@ -72,7 +72,7 @@ CLAIMS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_value_of_an_order_that_is_out_of_date_moves_nothing[sqlite]",
+                test=f"{CLAIM_SCHEDULES}test_a_value_of_an_order_that_is_out_of_date_moves_nothing[sqlite]",
                 sees="a stale value moves the order",
             ),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.cells import OUTBOX, SCHEDULES
+from tests.mutants.cells import INTAKE_SCHEDULES, OUTBOX
 from tests.mutants.mutant import Cell, Edit, Mutant
 
 RELAY_DIED = f"{OUTBOX}test_what_a_relay_that_died_had_claimed_goes_out_when_its_claim_is_over"
@@ -26,7 +26,7 @@ MESSAGES = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_nothing_is_handed_to_the_broker_before_it_is_durable[sqlite]",
+                test=f"{INTAKE_SCHEDULES}test_nothing_is_handed_to_the_broker_before_it_is_durable[sqlite]",
                 sees="a hint of an order that was rolled back",
             ),
         ),
@@ -43,7 +43,8 @@ MESSAGES = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_the_same_request_twice_is_one_order[sqlite]", sees="two orders for one request"
+                test=f"{INTAKE_SCHEDULES}test_the_same_request_twice_is_one_order[sqlite]",
+                sees="two orders for one request",
             ),
         ),
     ),
@@ -65,7 +66,7 @@ MESSAGES = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_who_asked_to_be_told_is_told_of_each_change_that_is_durable[sqlite]",
+                test=f"{INTAKE_SCHEDULES}test_who_asked_to_be_told_is_told_of_each_change_that_is_durable[sqlite]",
                 sees="a change without its notice",
             ),
         ),
@@ -80,7 +81,7 @@ MESSAGES = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_who_asked_to_be_told_is_told_of_each_change_that_is_durable[sqlite]",
+                test=f"{INTAKE_SCHEDULES}test_who_asked_to_be_told_is_told_of_each_change_that_is_durable[sqlite]",
                 sees="a change without its notice",
             ),
         ),
@@ -132,7 +133,7 @@ MESSAGES = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_row_that_one_relay_is_publishing_is_not_anothers[sqlite]",
+                test=f"{INTAKE_SCHEDULES}test_a_row_that_one_relay_is_publishing_is_not_anothers[sqlite]",
                 sees="rows that two relays published",
             ),
         ),
@@ -143,7 +144,7 @@ MESSAGES = (
         edits=(Edit(file="celeryconfig.py", old="task_acks_late = True", new="task_acks_late = False"),),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_every_message_is_acknowledged_after_its_work_and_comes_back_from_a_lost_worker",
+                test=f"{INTAKE_SCHEDULES}test_every_message_is_acknowledged_after_its_work_and_comes_back_from_a_lost_worker",
                 sees="tasks that acknowledge early",
             ),
         ),

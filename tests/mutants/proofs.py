@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from tests.mutants.cells import GATEWAY, SCHEDULES, STEPS
+from tests.mutants.cells import (
+    CLAIM_SCHEDULES,
+    GATEWAY_REFUSALS,
+    GATEWAY_SILENCES,
+    PROOF_SCHEDULES,
+    UNANSWERED,
+)
 from tests.mutants.mutant import Cell, Edit, Mutant
 
-FILLED_AT_ONCE = f"{SCHEDULES}test_an_order_that_filled_at_once_and_whose_answer_proves_nothing_is_one_order"
-PLACES = f"{SCHEDULES}test_each_place_that_shows_the_order_is_enough"
+FILLED_AT_ONCE = f"{PROOF_SCHEDULES}test_an_order_that_filled_at_once_and_whose_answer_proves_nothing_is_one_order"
+PLACES = f"{PROOF_SCHEDULES}test_each_place_that_shows_the_order_is_enough"
 TWO_ORDERS = "two orders at the venue"
 
 PROOFS = (
@@ -19,9 +25,11 @@ PROOFS = (
             ),
         ),
         cells=(
-            Cell(test=f"{STEPS}test_a_request_that_arrives_late_inside_the_window_is_found[sqlite]", sees=TWO_ORDERS),
             Cell(
-                test=f"{STEPS}test_no_trace_before_the_venues_deadline_proves_nothing[sqlite]",
+                test=f"{UNANSWERED}test_a_request_that_arrives_late_inside_the_window_is_found[sqlite]", sees=TWO_ORDERS
+            ),
+            Cell(
+                test=f"{UNANSWERED}test_no_trace_before_the_venues_deadline_proves_nothing[sqlite]",
                 sees="planned again before the deadline",
             ),
         ),
@@ -37,9 +45,9 @@ PROOFS = (
             ),
         ),
         cells=(
-            Cell(test=f"{STEPS}test_an_order_that_the_venue_shows_late_is_waited_for[sqlite]", sees=TWO_ORDERS),
+            Cell(test=f"{UNANSWERED}test_an_order_that_the_venue_shows_late_is_waited_for[sqlite]", sees=TWO_ORDERS),
             Cell(
-                test=f"{SCHEDULES}test_a_look_within_skew_and_lag_of_the_deadline_proves_nothing[visibility_lag_ms-sqlite]",
+                test=f"{PROOF_SCHEDULES}test_a_look_within_skew_and_lag_of_the_deadline_proves_nothing[visibility_lag_ms-sqlite]",
                 sees="planned again within the lag",
             ),
         ),
@@ -56,7 +64,7 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_look_within_skew_and_lag_of_the_deadline_proves_nothing[clock_skew_ms-sqlite]",
+                test=f"{PROOF_SCHEDULES}test_a_look_within_skew_and_lag_of_the_deadline_proves_nothing[clock_skew_ms-sqlite]",
                 sees="planned again within the skew",
             ),
         ),
@@ -67,7 +75,7 @@ PROOFS = (
         edits=(Edit(file="tasks/lookup.py", old="venue_time = gateway.time()", new="venue_time = runtime.now()"),),
         cells=(
             Cell(
-                test=f"{STEPS}test_no_trace_before_the_venues_deadline_proves_nothing[sqlite]",
+                test=f"{UNANSWERED}test_no_trace_before_the_venues_deadline_proves_nothing[sqlite]",
                 sees="planned again before the venue's deadline",
             ),
         ),
@@ -86,7 +94,8 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_slow_look_proves_only_what_the_clock_said_before_it[sqlite]", sees=TWO_ORDERS
+                test=f"{PROOF_SCHEDULES}test_a_slow_look_proves_only_what_the_clock_said_before_it[sqlite]",
+                sees=TWO_ORDERS,
             ),
         ),
     ),
@@ -102,7 +111,7 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{STEPS}test_a_venue_without_deadlines_proves_no_absence_and_a_person_is_called[sqlite]",
+                test=f"{UNANSWERED}test_a_venue_without_deadlines_proves_no_absence_and_a_person_is_called[sqlite]",
                 sees="sent again instead of SEND_UNKNOWN",
             ),
         ),
@@ -121,7 +130,7 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_proof_of_one_sends_absence_says_nothing_of_a_later_send[sqlite]",
+                test=f"{PROOF_SCHEDULES}test_a_proof_of_one_sends_absence_says_nothing_of_a_later_send[sqlite]",
                 sees=TWO_ORDERS,
             ),
         ),
@@ -138,7 +147,7 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_look_that_wakes_up_late_calls_nobody_for_an_order_that_was_found[sqlite]",
+                test=f"{PROOF_SCHEDULES}test_a_look_that_wakes_up_late_calls_nobody_for_an_order_that_was_found[sqlite]",
                 sees="SEND_UNKNOWN and an alert for an order that rests",
             ),
         ),
@@ -201,7 +210,7 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{GATEWAY}test_a_look_that_fails_raises_instead_of_finding_nothing",
+                test=f"{GATEWAY_SILENCES}test_a_look_that_fails_raises_instead_of_finding_nothing",
                 sees="a broken look ends without an error",
             ),
         ),
@@ -219,7 +228,7 @@ PROOFS = (
         cells=(
             Cell(test=f"{FILLED_AT_ONCE}[a 5xx-sqlite]", sees="REJECTED, and filled at the venue"),
             Cell(
-                test=f"{GATEWAY}test_a_create_without_an_answer_is_ambiguous_and_a_look_tells[5xx after]",
+                test=f"{GATEWAY_SILENCES}test_a_create_without_an_answer_is_ambiguous_and_a_look_tells[5xx after]",
                 sees="the evidence is not AMBIGUOUS",
             ),
         ),
@@ -237,7 +246,7 @@ PROOFS = (
         cells=(
             Cell(test=f"{FILLED_AT_ONCE}[no id-sqlite]", sees="REJECTED, and filled at the venue"),
             Cell(
-                test=f"{GATEWAY}test_a_create_without_an_answer_is_ambiguous_and_a_look_tells[without an id]",
+                test=f"{GATEWAY_SILENCES}test_a_create_without_an_answer_is_ambiguous_and_a_look_tells[without an id]",
                 sees="the evidence is not AMBIGUOUS",
             ),
         ),
@@ -254,10 +263,13 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_copy_that_is_refused_as_a_duplicate_is_the_order_itself[sqlite]",
+                test=f"{PROOF_SCHEDULES}test_a_copy_that_is_refused_as_a_duplicate_is_the_order_itself[sqlite]",
                 sees="REJECTED, and resting at the venue",
             ),
-            Cell(test=f"{GATEWAY}test_an_open_client_id_again_is_a_duplicate", sees="the evidence is not DUPLICATE"),
+            Cell(
+                test=f"{GATEWAY_REFUSALS}test_an_open_client_id_again_is_a_duplicate",
+                sees="the evidence is not DUPLICATE",
+            ),
         ),
     ),
     Mutant(
@@ -272,7 +284,7 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_limit_is_no_proof_where_the_venue_matches_before_it_counts[sqlite]",
+                test=f"{PROOF_SCHEDULES}test_a_limit_is_no_proof_where_the_venue_matches_before_it_counts[sqlite]",
                 sees=TWO_ORDERS,
             ),
         ),
@@ -289,7 +301,7 @@ PROOFS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_lookup_leaves_a_send_alone_whose_lease_holds[sqlite]",
+                test=f"{CLAIM_SCHEDULES}test_a_lookup_leaves_a_send_alone_whose_lease_holds[sqlite]",
                 sees="a live sender loses its child",
             ),
         ),

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.mutants.cells import CRASHES, GUARDS, PROMISE, SCHEDULES, STAGES, STEPS, STRAYS
+from tests.mutants.cells import (
+    CLAIM_SCHEDULES,
+    CRASHES,
+    ENDS,
+    GUARDS,
+    PROMISE,
+    PROOF_SCHEDULES,
+    STAGES,
+    STRAYS,
+)
 from tests.mutants.mutant import Cell, Edit, Mutant
 
 SENDS = (
@@ -18,7 +27,7 @@ SENDS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_an_order_that_filled_at_once_and_whose_answer_proves_nothing_is_one_order"
+                test=f"{PROOF_SCHEDULES}test_an_order_that_filled_at_once_and_whose_answer_proves_nothing_is_one_order"
                 "[no answer-sqlite]",
                 sees="two orders at the venue",
             ),
@@ -148,7 +157,7 @@ SENDS = (
         ),
         cells=(
             Cell(
-                test=f"{STEPS}test_a_limit_order_is_never_too_old[sqlite]",
+                test=f"{ENDS}test_a_limit_order_is_never_too_old[sqlite]",
                 sees="the venue refuses what a host with a wrong clock sends",
             ),
         ),
@@ -165,7 +174,7 @@ SENDS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_an_order_that_filled_at_once_and_whose_answer_proves_nothing_is_one_order"
+                test=f"{PROOF_SCHEDULES}test_an_order_that_filled_at_once_and_whose_answer_proves_nothing_is_one_order"
                 "[no answer-sqlite]",
                 sees="the order on record is not at the venue, another one is",
             ),
@@ -177,7 +186,7 @@ SENDS = (
         edits=(Edit(file="tasks/commit.py", old="if not intent.claim.is_sure():", new="if intent.claim is None:"),),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_a_sender_that_stood_still_before_its_send_sends_nothing_when_it_wakes_up[sqlite]",
+                test=f"{CLAIM_SCHEDULES}test_a_sender_that_stood_still_before_its_send_sends_nothing_when_it_wakes_up[sqlite]",
                 sees="an order at the venue that a person had called absent",
             ),
         ),
@@ -209,7 +218,7 @@ SENDS = (
         ),
         cells=(
             Cell(
-                test=f"{STEPS}test_a_halt_denies_what_was_not_sent[commit-scope1-sqlite]", sees="a send after the halt"
+                test=f"{ENDS}test_a_halt_denies_what_was_not_sent[commit-scope1-sqlite]", sees="a send after the halt"
             ),
         ),
     ),
@@ -225,7 +234,7 @@ SENDS = (
         ),
         cells=(
             Cell(
-                test=f"{SCHEDULES}test_what_was_canceled_before_its_next_try_is_not_sent[sqlite]",
+                test=f"{CLAIM_SCHEDULES}test_what_was_canceled_before_its_next_try_is_not_sent[sqlite]",
                 sees="an order at the venue",
             ),
         ),
@@ -242,7 +251,7 @@ SENDS = (
         ),
         cells=(
             Cell(
-                test=f"{STEPS}test_a_market_order_that_was_never_sent_in_time_ends_unsent[sqlite]",
+                test=f"{ENDS}test_a_market_order_that_was_never_sent_in_time_ends_unsent[sqlite]",
                 sees="a send past `max_age_s`",
             ),
         ),
@@ -259,7 +268,7 @@ SENDS = (
         ),
         cells=(
             Cell(
-                test=f"{STEPS}test_a_window_never_reaches_beyond_the_orders_own_end[sqlite]",
+                test=f"{ENDS}test_a_window_never_reaches_beyond_the_orders_own_end[sqlite]",
                 sees="timestamp + window past `expires_at`",
             ),
         ),

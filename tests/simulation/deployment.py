@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,21 @@ class OneGateway:
         pass
 
 
+class NothingHeldBack:
+    """Breakers and rates have tests of their own; here they would only make schedules longer."""
+
+    plans: Mapping[tuple[str, str], Any] = {}
+
+    def turnstile(self, venue: str, account: str) -> NothingHeldBack:
+        return self
+
+    def seat(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def admit(self, weight: float) -> None:
+        pass
+
+
 class SimulatedRuntime(Runtime):
     """Of one simulated process."""
 
@@ -110,6 +125,7 @@ class SimulatedRuntime(Runtime):
         self.owner = f"sim:{process}"
         # What is a cached property of the real one.
         self.__dict__["engine"] = as_engine(world.engine_of(process))
+        self.__dict__["protection"] = NothingHeldBack()
         fetched_at = at_micros(world.now_us)
         self.__dict__["gateways"] = OneGateway(SimulatedGateway(world, venue, fetched_at))
         self.__dict__["instruments"] = KnownInstruments(instrument(fetched_at))

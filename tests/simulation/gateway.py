@@ -19,6 +19,7 @@ from exchanges.venue_clock import VenueClock
 from models.clock import from_milliseconds, milliseconds
 from models.instrument import Instrument
 from models.market_data import Candle, OrderBook, PublicTrades
+from models.movement import Movement
 from models.reports import NewOrder, OrderReport, Quote, Trade, VenueBalance
 from tests.simulation.config import LATENCY_US, TIMEOUT_MS, Dedupe, FeeTaken, VenueModel
 from tests.simulation.venue import BASE, FEE_RATE, LOT, QUOTE, SYMBOL, Venue
@@ -122,6 +123,10 @@ class SimulatedGateway:
 
     def balances(self) -> Sequence[VenueBalance]:
         return self._ask("balances", lambda _: self._venue.balances())
+
+    def movements(self, since: datetime) -> Sequence[Movement]:
+        del since
+        return ()
 
     def create_order(self, order: NewOrder) -> OrderReport:
         try:

@@ -12,6 +12,7 @@ from models.reports import NewOrder
 from models.transitions import CHILD_FINAL, ORDER_FINAL
 from models.vocabulary import Side
 from storage.ledger import balances, invariants
+from storage.position_proof import prove_equal
 from tests.simulation.scene import Clients
 from tests.simulation.venue import BASE, FEE_RATE, QUOTE, Venue, VenueOrder
 from tests.simulation.world import World
@@ -180,6 +181,8 @@ class Oracle:
         connection: Any = self._world.database.connection
         for sentence in invariants(connection):
             self._world.violate(f"the books: {sentence}")
+        for sentence in prove_equal(connection):
+            self._world.violate(f"the positions: {sentence}")
         theirs = {asset: amount for asset, amount in self._venue.totals().items() if amount}
         ours = {entry.asset: entry.total for entry in balances(connection, "sim", "main") if entry.total}
         if ours != theirs:

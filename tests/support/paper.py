@@ -154,6 +154,14 @@ class PaperProcess:
     def deposit(self, account: str, asset: str, amount: str) -> None:
         self._admin("POST", "deposit", {"account": account, "asset": asset, "amount": amount})
 
+    def movement(self, account: str, kind: str, asset: str, amount: str, **more: object) -> int:
+        """A deposit, withdrawal or transfer that the account's lists tell of; see docs/paper-venue.md."""
+        body = {"account": account, "kind": kind, "asset": asset, "amount": amount, **more}
+        return int(self._admin("POST", "movement", body)["id"])
+
+    def end_movement(self, number: int, status: str) -> None:
+        self._admin("POST", "movement-end", {"id": number, "status": status})
+
     def set_price(self, symbol: str, price: str, *, quantity: str | None = None) -> None:
         """Move the market; customers who rest across it trade, in full or for at most ``quantity``."""
         limit = {} if quantity is None else {"quantity": quantity}

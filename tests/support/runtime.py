@@ -22,9 +22,11 @@ from sqlalchemy import select
 
 from exchanges.evidence import VenueError
 from exchanges.gateway import Gateway
+from exchanges.protection.lanes import in_lane
 from exchanges.registry import Gateways
 from models.clock import parse_time
 from models.order import ChildOrder, Order
+from risk.lane import Lane
 from settings import Settings
 from storage.alerts import list_alerts
 from storage.children import children_of
@@ -35,6 +37,7 @@ from storage.ledger import balances, held_for, invariants
 from storage.order_tables import fills, reports, sends
 from storage.orders import get_order
 from storage.outbox import Kind, Posting, anything_due, enqueue, remove
+from storage.position_proof import prove_equal
 from storage.service_tables import outbox
 from tasks.amend import amend_working
 from tasks.commit import commit
@@ -43,6 +46,7 @@ from tasks.lookup import lookup
 from tasks.plan import plan
 from tasks.postpone import send_slice_at
 from tasks.prepare import prepare
+from tasks.protection import Protection
 from tasks.queues import VENUE
 from tasks.recall import recall
 from tasks.runtime import Runtime, use_runtime
@@ -77,6 +81,9 @@ LONGEST_REAL_WAIT_S = 0.01
 #: request that is answered and still in its window after it. A test that waits for the end of one makes it shorter.
 ROOM: Mapping[str, int] = {"lease_ms": 60_000, "timeout_ms": 60_000, "recv_window_ms": 30_000}
 
+#: A test that deals out failures by the dozen, or asks as fast as it can, is not about the breaker or the rate.
+UNTROUBLED: Mapping[str, Any] = {"failure_threshold": 1_000, "rate_limit": "100000/second"}
+
 #: the window of what is only read, always; the widest that the venue takes
 READ_WINDOW_MS = 60_000
 
@@ -103,10 +110,11 @@ STEPS: Mapping[str, Step] = {
 def make_settings(home: Path, venue_url: str, *, database_url: str | None = None, **changes: Any) -> Settings:
     """Settings as a file would give them; ``changes`` go to the section that knows the name: ``[execution]`` or the venue.
 
-    What is not changed is as by default, but for ROOM.
+    What is not changed is as by default, but for ROOM and UNTROUBLED.
     """
-    changes = {**ROOM, **changes}
-    venue_names = {"timeout_ms", "recv_window_ms", "clock_skew_ms", "visibility_lag_ms"}
+    changes = {**ROOM, **UNTROUBLED, **changes}
+    venue_names = {"timeout_ms", "recv_window_ms", "clock_skew_ms", "visibility_lag_ms", "rate_limit"}
+    breaker = {name: changes.pop(name) for name in ("failure_threshold", "recovery_timeout_ms") if name in changes}
     venue = {
         "paper": True,
         "ccxt_id": "binance",
@@ -117,7 +125,7 @@ def make_settings(home: Path, venue_url: str, *, database_url: str | None = None
     execution = {name: value for name, value in changes.items() if name not in venue_names}
     database = {} if database_url is None else {"database_url": database_url}
     values: dict[str, Any] = {"home": home, "broker_url": "memory://", **database}
-    return Settings(**values, execution=execution, venues={"paper": venue})
+    return Settings(**values, execution=execution, breaker=breaker, venues={"paper": venue})
 
 
 class SteppedRuntime(Runtime):
@@ -125,12 +133,21 @@ class SteppedRuntime(Runtime):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.ahead = timedelta()
+        self.ahead = self._furthest = timedelta()
 
     @cached_property
     def gateways(self) -> Gateways:
-        configs = [replace(config, recv_window_ms=READ_WINDOW_MS) for config in self.venue_configs()]
+        configs = [replace(config, recv_window_ms=READ_WINDOW_MS) for config in self.guarded_configs()]
         return Gateways(configs, dry_runs=DatabaseDryRuns(self.engine), admit=self.admit)
+
+    @cached_property
+    def protection(self) -> Protection:
+        """The rate's clock leaps with the application's, and never back."""
+        return Protection(self.settings, self.engine, self.now, ticks=self._ticks)
+
+    def _ticks(self) -> float:
+        self._furthest = max(self._furthest, self.ahead)
+        return time.monotonic() + self._furthest.total_seconds()
 
     def give_sends_room(self) -> None:
         """From here on a send has ROOM to arrive: after one whose window had to be waited out."""
@@ -325,11 +342,12 @@ class Desk:
     def withdraw_everything(self) -> None:
         """Nothing of this test may trade in the next one, which shares the venue."""
         gateway = self.runtime.gateways.get("paper", "main")
-        for symbol in {order["symbol"] for order in self.venue.orders() if order["status"] in OPEN}:
-            unified = symbol.replace("USDT", "/USDT")
-            for report in gateway.open_orders(unified):
-                with suppress(VenueError):
-                    gateway.cancel_order(unified, report.venue_order_id)
+        with in_lane(Lane.URGENT):
+            for symbol in {order["symbol"] for order in self.venue.orders() if order["status"] in OPEN}:
+                unified = symbol.replace("USDT", "/USDT")
+                for report in gateway.open_orders(unified):
+                    with suppress(VenueError):
+                        gateway.cancel_order(unified, report.venue_order_id)
 
     def assert_books_match(self) -> None:
         """Our totals are the venue's, to one atom, and every invariant of the books holds."""
@@ -337,6 +355,7 @@ class Desk:
         with read(self.engine) as conn:
             ours = {held.asset: held.total for held in balances(conn, "paper", "main") if held.total}
             assert invariants(conn) == []
+            assert prove_equal(conn) == []
         assert ours == theirs
 
     def _rows(self, table: Any, where: Any) -> list[Mapping[str, Any]]:

@@ -68,12 +68,41 @@ def faults(venue: Venue, body: Json) -> Json:
 
 
 def deposit(venue: Venue, body: Json) -> Json:
-    """``{"account", "asset", "amount"}``: money from outside."""
-    account = str(body["account"])
-    if account not in venue.engine.state.accounts:
-        raise Refused(-1, f"account: {account!r} is not known; known are {sorted(venue.engine.state.accounts)}")
+    """``{"account", "asset", "amount"}``: money from outside, of which no list tells."""
+    account = _account(venue, body)
     venue.engine.deposit(account, str(body["asset"]), parse_e8(str(body["amount"])), venue.now_ms())
     return state(venue, {})
+
+
+def movement(venue: Venue, body: Json) -> Json:
+    """A deposit, withdrawal or transfer that the account's lists tell of; returns its id.
+
+    ``{"account", "kind", "asset", "amount"}`` and ``fee`` (of a withdrawal), ``status`` (``done`` or ``pending``),
+    ``direction`` (``in`` or ``out``, of a transfer), ``moves`` (false: the balance has it already).
+    """
+    account, kind = _account(venue, body), _one_of(body, "kind", ("deposit", "withdrawal", "transfer"))
+    direction = _one_of({"direction": "in", **body}, "direction", ("in", "out"))
+    amount_e8 = parse_e8(str(body["amount"]))
+    if not amount_e8:
+        raise Refused(-1, "amount: must be above 0")
+    number = venue.engine.move(
+        account, kind, str(body["asset"]), amount_e8, venue.now_ms(),
+        comes_in=kind == "deposit" or (kind == "transfer" and direction == "in"),
+        fee_e8=parse_e8(str(body.get("fee", "0"))),
+        status=_one_of({"status": "done", **body}, "status", ("done", "pending")),
+        moves=bool(body.get("moves", True)),
+    )  # fmt: skip
+    return {"id": number}
+
+
+def movement_end(venue: Venue, body: Json) -> Json:
+    """``{"id", "status"}``: a pending movement is ``done``, or has ``failed``."""
+    number, status = int(str(body["id"])), _one_of(body, "status", ("done", "failed"))
+    found = venue.engine.state.movements
+    if not 0 < number <= len(found) or found[number - 1].status != "pending":
+        raise Refused(-1, f"id: no movement {number} is pending")
+    venue.engine.end_movement(number, status, venue.now_ms())
+    return {"id": number}
 
 
 def price(venue: Venue, body: Json) -> Json:
@@ -126,6 +155,8 @@ ROUTES: dict[tuple[str, str], Callable[[Venue, Json], Any]] = {
     ("POST", "faults"): faults,
     ("GET", "faults"): faults,
     ("POST", "deposit"): deposit,
+    ("POST", "movement"): movement,
+    ("POST", "movement-end"): movement_end,
     ("POST", "price"): price,
     ("POST", "trade"): trade,
     ("POST", "pause-market"): pause_market,
@@ -148,6 +179,20 @@ def answer(venue: Venue, method: str, path: str, body: str) -> tuple[int, Any]:
         return 400, {"error": f"{error.args[0]}: is required"}
     except (BadPlan, ValueError) as error:
         return 400, {"error": str(error)}
+
+
+def _account(venue: Venue, body: Json) -> str:
+    account = str(body["account"])
+    if account not in venue.engine.state.accounts:
+        raise Refused(-1, f"account: {account!r} is not known; known are {sorted(venue.engine.state.accounts)}")
+    return account
+
+
+def _one_of(body: Mapping[str, Any], name: str, words: tuple[str, ...]) -> str:
+    word = str(body[name])
+    if word not in words:
+        raise Refused(-1, f"{name}: must be one of {', '.join(words)}, not {word!r}")
+    return word
 
 
 def _symbol(venue: Venue, body: Json) -> str:

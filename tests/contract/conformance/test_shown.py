@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from exchanges.ccxt_gateway import CcxtGateway
+from exchanges.ccxt_public_trades import SOME
+from exchanges.evidence import Evidence
 from exchanges.gateway import Gateway
+from exchanges.market_shown import Tape, market_shown
 from models.clock import from_milliseconds, milliseconds
 from models.vocabulary import Side
-from tests.contract.conformance.orders import new_order
+from tests.contract.conformance.orders import evidence, new_order
 from tests.contract.dialects.book import ASKS, BIDS
 from tests.contract.dialects.dialect import Dialect
+from tests.contract.dialects.server import WITHOUT_DATA, Operation
 
 D = Decimal
 MINUTE = timedelta(minutes=1)
@@ -67,6 +71,35 @@ def test_candles_are_those_that_ended_in_the_time_asked_for(gateway: Gateway, ve
     assert len(seen) >= 5
     assert seen == values[: len(seen)], "none left out, every number exact"
     assert found[-1].open_at + MINUTE <= from_milliseconds(venue.book.now_ms()), "what still grows is left out"
+
+
+def test_public_trades_come_oldest_first_each_once_and_tell_how_far_back_they_are_whole(
+    gateway: Gateway, venue: Dialect
+) -> None:
+    traded = venue.trade_publicly(130)
+    # Between two trades: some classes read times through floats, and are a millisecond off.
+    since_ms = traded[4].at_ms - 500
+
+    found = gateway.public_trades(venue.symbol, from_milliseconds(since_ms))
+
+    wanted = [one for one in traded if one.at_ms >= since_ms]
+    shown = market_shown(venue.ccxt_id)
+    assert found.is_complete is (shown.tape is not Tape.LAST)
+    assert len(found) >= min(len(wanted), venue.prints_a_page, SOME)
+    wanted = wanted if found.is_complete else wanted[-len(found) :]
+    assert [(trade.price, trade.quantity) for trade in found] == [(one.price, one.quantity) for one in wanted]
+    assert all(abs(milliseconds(trade.at) - one.at_ms) <= 1 for trade, one in zip(found, wanted, strict=True))
+    assert len({trade.id for trade in found}) == len(found)
+    assert [trade.taker for trade in found] == [Side(one.side) if shown.side_is_takers else None for one in wanted]
+    if not found.is_complete:
+        assert found.complete_from == found[0].at + timedelta(milliseconds=1)
+
+
+def test_public_trades_that_cannot_be_read_are_no_quiet_market(gateway: Gateway, venue: Dialect) -> None:
+    since = gateway.time() - MINUTE
+    venue.strike(WITHOUT_DATA, Operation.PUBLIC_TRADES)
+
+    assert evidence(lambda: gateway.public_trades(venue.symbol, since)) is Evidence.AMBIGUOUS
 
 
 def test_balances_tell_free_and_locked_exactly(gateway: Gateway, venue: Dialect) -> None:

@@ -46,6 +46,13 @@ class Binance(Dialect):
             Route(method="GET", path="/api/v3/depth", operation=Operation.BOOK, answer=self._depth, **public),
             Route(method="GET", path="/api/v3/ticker/24hr", operation=Operation.QUOTE, answer=self._ticker, **public),
             Route(method="GET", path="/api/v3/klines", operation=Operation.CANDLES, answer=self._klines, **public),
+            Route(
+                method="GET",
+                path="/api/v3/aggTrades",
+                operation=Operation.PUBLIC_TRADES,
+                answer=self.public_trades,
+                **public,
+            ),
             Route(method="GET", path="/api/v3/account", operation=Operation.BALANCES, answer=self._account),
             Route(method="POST", path="/api/v3/order", operation=Operation.CREATE, answer=self._create),
             Route(method="GET", path="/api/v3/order", operation=Operation.ORDER, answer=self._order),

@@ -35,7 +35,6 @@ REFUSALS: dict[Reason, tuple[int, str, str]] = {
 
 class Bitget(Dialect):
     ccxt_id = "bitget"
-    open_orders_to_the_last = False
     dedupe = "always"
     post_only_ends = "canceled"
 
@@ -52,6 +51,7 @@ class Bitget(Dialect):
             public("/margin/currencies", Operation.OTHER, lambda _: self._yes([])),
             public("/spot/market/tickers", Operation.QUOTE, self._tickers),
             public("/spot/market/orderbook", Operation.BOOK, self._order_book),
+            public("/spot/market/fills-history", Operation.PUBLIC_TRADES, self.public_trades),
             public("/spot/market/candles", Operation.CANDLES, self._candles),
             public("/spot/market/history-candles", Operation.CANDLES, self._candles),
             private("GET", "/account/assets", Operation.BALANCES, self._assets),
@@ -211,7 +211,8 @@ class Bitget(Dialect):
         return self._yes([_told(order) | _priced(order)])
 
     def _unfilled(self, request: Request) -> Reply:
-        found = [order for order in self.book.seen() if order.status == "open"]
+        before = int(request.query.get("idLessThan", 1 << 62))
+        found = [order for order in self.book.seen() if order.status == "open" and int(order.id) < before]
         return self._yes([_told(order) | _priced_while_open(order) for order in _page(request, found, _created_ms)])
 
     def _history(self, request: Request) -> Reply:
@@ -297,13 +298,13 @@ def _created_ms(order: BookOrder) -> int:
 
 
 def _page(request: Request, found: Sequence[T], age: Callable[[T], int]) -> Sequence[T]:
-    """Newest first."""
+    """Newest first; of one millisecond the one that came last."""
     query = request.query
     assert query["symbol"] == PAIR
     limit = int(query.get("limit", 100))
     assert 1 <= limit <= 100, query
     since_ms, until_ms = int(query.get("startTime", 0)), int(query.get("endTime", 1 << 62))
-    within = [entry for entry in found if since_ms <= age(entry) <= until_ms]
+    within = [entry for entry in reversed(found) if since_ms <= age(entry) <= until_ms]
     return sorted(within, key=age, reverse=True)[:limit]
 
 

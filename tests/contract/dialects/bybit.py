@@ -31,6 +31,7 @@ class Bybit(Dialect):
     open_orders_a_page = 50
     trades_a_page = 100
     ended_orders_a_page = 50
+    prints_a_page = 60
     dedupe = "always"
     post_only_ends = "canceled"
     #: ids of orders
@@ -48,6 +49,9 @@ class Bybit(Dialect):
             Route(path="/v5/market/orderbook", operation=Operation.BOOK, answer=self._depth, **public),
             Route(path="/v5/market/tickers", operation=Operation.QUOTE, answer=self._ticker, **public),
             Route(path="/v5/market/kline", operation=Operation.CANDLES, answer=self._klines, **public),
+            Route(
+                path="/v5/market/recent-trade", operation=Operation.PUBLIC_TRADES, answer=self.public_trades, **public
+            ),
             Route(method="GET", path="/v5/user/query-api", operation=Operation.OTHER, answer=self._key),
             Route(method="GET", path="/v5/account/info", operation=Operation.OTHER, answer=self._account),
             Route(method="GET", path="/v5/account/wallet-balance", operation=Operation.BALANCES, answer=self._wallet),

@@ -80,7 +80,9 @@ class Coinbase(Dialect):
         return replace(super().config(), **{"secret": Secret(pem()), **changes})
 
     def routes(self) -> Sequence[Route]:
-        def public(path: str, operation: Operation, answer: Callable[[Request], Reply]) -> Route:
+        def public(
+            path: str, operation: Operation | Callable[[Request], Operation], answer: Callable[[Request], Reply]
+        ) -> Route:
             return Route(method="GET", path=path, operation=operation, answer=answer, signed=False)
 
         def private(
@@ -95,7 +97,7 @@ class Coinbase(Dialect):
         return (
             public("/v2/time", Operation.TIME, self._time),
             public(f"{market}/products", Operation.INSTRUMENTS, self._products),
-            public(f"{market}/products/{PRODUCT}/ticker", Operation.QUOTE, self._ticker),
+            public(f"{market}/products/{PRODUCT}/ticker", _quote_or_tape, self._ticker),
             public(f"{market}/products/{PRODUCT}/candles", Operation.CANDLES, self._candles),
             public(f"{market}/product_book", Operation.BOOK, self._product_book),
             private("GET", "/transaction_summary", Operation.OTHER, self._summary),
@@ -174,7 +176,10 @@ class Coinbase(Dialect):
         tier = {"pricing_tier": "Advanced 1", "taker_fee_rate": "0.001", "maker_fee_rate": "0.001"}
         return Reply(body={"total_volume": 0, "total_fees": 0, "fee_tier": tier})
 
-    def _ticker(self, _: Request) -> Reply:
+    def _ticker(self, request: Request) -> Reply:
+        """Asked for the time before a moment, it shows the trades up to then."""
+        if "end" in request.query:
+            return self.public_trades(request)
         (bid, _bid_size), (ask, _ask_size) = (self.book.levels(side, 1)[0] for side in ("buy", "sell"))
         trade = {"trade_id": "34b080bf", "product_id": PRODUCT, "price": plain(ask), "size": "0.004",
                  "time": iso(self.book.now_ms()), "side": "BUY", "bid": "", "ask": ""}  # fmt: skip
@@ -276,6 +281,10 @@ class Coinbase(Dialect):
         fills = [fill for fill in self.book.seen_fills() if first_ms is None or fill.at_ms > first_ms]
         page, more = _page(query, fills, lambda fill: fill.at_ms, "", "end_sequence_timestamp")
         return Reply(body={"fills": [_fill(fill) for fill in page], "cursor": "789100" if more else ""})
+
+
+def _quote_or_tape(request: Request) -> Operation:
+    return Operation.PUBLIC_TRADES if "end" in request.query else Operation.QUOTE
 
 
 def listing(request: Request) -> Operation:

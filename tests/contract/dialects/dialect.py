@@ -11,8 +11,10 @@ from typing import Any, ClassVar, Literal
 from exchanges.capabilities import Capabilities, capabilities
 from exchanges.config import Secret, VenueConfig
 from exchanges.evidence import Evidence
+from tests.contract.dialects import tape
 from tests.contract.dialects.book import Book, BookOrder, CandleRow, Dedupe, Reason, Refused, candles
 from tests.contract.dialects.server import Fault, Operation, Reply, Request, Route, Server, Speaker
+from tests.contract.dialects.tape import Print
 
 KEY = "canary-key-0123456789abcdef"
 SECRET = "Y2FuYXJ5LXNlY3JldC0wMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OQ=="
@@ -66,11 +68,15 @@ class Dialect(Speaker):
     unknown_key_proves: ClassVar[Evidence] = Evidence.CREDENTIALS
     #: the server can tell a request that was signed with another secret
     checks_signatures: ClassVar[bool] = True
+    #: the most public trades that one answer holds
+    prints_a_page: ClassVar[int] = 1000
     #: further settings of the gateway
     settings: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self) -> None:
         self.book = self._new_book()
+        #: what anybody traded, oldest first
+        self.prints: list[Print] = []
         self.server = Server(self)
 
     # ------------------------------------------------------------------------------------------ what the suite asks for
@@ -97,6 +103,7 @@ class Dialect(Speaker):
         """As new: no orders, no faults. Raises AssertionError for what the server could not answer."""
         self.server.calm()
         self.book = self._new_book()
+        self.prints = []
 
     def close(self) -> None:
         self.server.close()
@@ -145,6 +152,25 @@ class Dialect(Speaker):
     def candles(self, first_ms: int, last_ms: int) -> list[CandleRow]:
         """Those of a minute that open between the two, both included, oldest first."""
         return candles(60_000, first_ms, last_ms)
+
+    def trade_publicly(self, count: int) -> Sequence[Print]:
+        """So many trades of others, one a second and the last one now, oldest first."""
+        now_ms = self.book.now_ms()
+        self.prints = [
+            Print(
+                number=1_000 + number,
+                at_ms=now_ms - 1000 * (count - number),
+                price=Decimal(62_000) + number,
+                quantity=Decimal(number) / 8,
+                side="buy" if number % 3 else "sell",
+            )
+            for number in range(1, count + 1)
+        ]
+        return self.prints
+
+    def public_trades(self, request: Request) -> Reply:
+        rows = tape.page(self.ccxt_id, self.prints, request.query, self.prints_a_page)
+        return Reply(body=tape.answer(self.ccxt_id, rows))
 
     def forget_ended(self) -> None:
         """As after a restart of the venue: what ended stands only where the venue says that it keeps it."""

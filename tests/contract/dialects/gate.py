@@ -34,7 +34,6 @@ REFUSALS: dict[Reason, tuple[int, str, str]] = {
 
 class Gate(Dialect):
     ccxt_id = "gate"
-    open_orders_to_the_last = False
     dedupe = "never"  # its documentation says nothing of a text that comes again, so the worst is assumed
 
     def routes(self) -> Sequence[Route]:
@@ -50,6 +49,7 @@ class Gate(Dialect):
             public("/margin/currency_pairs", Operation.OTHER, lambda _: Reply(body=[])),
             public("/spot/tickers", Operation.QUOTE, self._ticker),
             public("/spot/order_book", Operation.BOOK, self._order_book),
+            public("/spot/trades", Operation.PUBLIC_TRADES, self.public_trades),
             public("/spot/candlesticks", Operation.CANDLES, self._candles),
             private("GET", "/spot/accounts", Operation.BALANCES, self._accounts),
             private("POST", "/spot/orders", Operation.CREATE, self._create),

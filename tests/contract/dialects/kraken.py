@@ -59,6 +59,7 @@ class Kraken(Dialect):
             public("AssetPairs", Operation.INSTRUMENTS, self._pairs),
             public("Ticker", Operation.QUOTE, self._ticker),
             public("Depth", Operation.BOOK, self._depth),
+            public("Trades", Operation.PUBLIC_TRADES, self.public_trades),
             public("OHLC", Operation.CANDLES, self._ohlc),
             private("BalanceEx", Operation.BALANCES, self._balances),
             private("AddOrder", Operation.CREATE, self._create),

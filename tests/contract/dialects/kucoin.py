@@ -35,6 +35,7 @@ REFUSALS: dict[Reason, tuple[str, str]] = {
 
 class Kucoin(Dialect):
     ccxt_id = "kucoin"
+    prints_a_page = 100
     dedupe = "always"
     post_only_ends = "canceled"
 
@@ -51,6 +52,7 @@ class Kucoin(Dialect):
             public("/v1/market/allTickers", Operation.OTHER, self._all_tickers),
             public("/v1/market/stats", Operation.QUOTE, self._stats),
             public("/v1/market/orderbook/level2_{count}", Operation.BOOK, self._order_book),
+            public("/v1/market/histories", Operation.PUBLIC_TRADES, self.public_trades),
             public("/v1/market/candles", Operation.CANDLES, self._candles),
             private("GET", "/v3/margin/symbols", Operation.OTHER, lambda _: _yes({"timestamp": 1, "items": []})),
             private("GET", "/v1/isolated/symbols", Operation.OTHER, lambda _: _yes([])),

@@ -27,6 +27,7 @@ REFUSALS: dict[Reason, tuple[str, str]] = {
 
 class Nobitex(Dialect):
     ccxt_id = "nobitex"
+    prints_a_page = 20
     dedupe = "open"
     fok_ends = "refused"  # by the gateway, as post-only orders are: the venue has neither
     min_notional = D(11)
@@ -56,7 +57,7 @@ class Nobitex(Dialect):
         return (
             public("/v2/options", Operation.INSTRUMENTS, self._options),
             public("/v3/orderbook/{market}", Operation.BOOK, self._book),
-            public("/v2/trades/{market}", Operation.OTHER, self._public_trades),
+            public("/v2/trades/{market}", Operation.PUBLIC_TRADES, self.public_trades),
             public("/market/udf/history", Operation.CANDLES, self._candles),
             private("GET", "/v2/wallets", Operation.BALANCES, self._wallets),
             private("POST", "/market/orders/add", Operation.CREATE, self._add),
@@ -111,14 +112,6 @@ class Nobitex(Dialect):
         asks, bids = ([[plain(p), plain(q)] for p, q in self.book.levels(side, 24)] for side in ("sell", "buy"))
         told = {"lastUpdate": self.book.now_ms(), "lastTradePrice": asks[0][0]}
         return Reply(body={"status": "ok", **told, "asks": asks, "bids": bids})
-
-    def _public_trades(self, request: Request) -> Reply:
-        assert request.parts["market"] == self.market_id
-        found = [
-            {"time": fill.at_ms, "price": plain(fill.price), "volume": plain(fill.quantity), "type": fill.order.side}
-            for fill in reversed(self.book.fills)
-        ]
-        return Reply(body={"status": "ok", "trades": found[:20]})
 
     def _candles(self, request: Request) -> Reply:
         query = request.query

@@ -35,6 +35,7 @@ class Okx(Dialect):
     dedupe = "always"
     post_only_ends = "canceled"
     tells_min_notional = False
+    prints_a_page = 100
 
     def routes(self) -> Sequence[Route]:
         public = {"method": "GET", "signed": False}
@@ -44,6 +45,7 @@ class Okx(Dialect):
             Route(path="/api/v5/market/books", operation=Operation.BOOK, answer=self._depth, **public),
             Route(path="/api/v5/market/ticker", operation=Operation.QUOTE, answer=self._ticker, **public),
             Route(path="/api/v5/market/candles", operation=Operation.CANDLES, answer=self._candles, **public),
+            Route(path="/api/v5/market/history-trades", operation=Operation.PUBLIC_TRADES, answer=self.public_trades, **public),
             Route(method="GET", path="/api/v5/account/balance", operation=Operation.BALANCES, answer=self._balance),
             Route(method="POST", path="/api/v5/trade/batch-orders", operation=Operation.CREATE, answer=self._create),
             Route(method="POST", path="/api/v5/trade/cancel-order", operation=Operation.CANCEL, answer=self._cancel),

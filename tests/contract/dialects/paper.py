@@ -1,7 +1,7 @@
 """The built-in venue itself, behind the suite's own server so that it goes wrong in the same ways as the others.
 
 Everything is the venue's own from the reading of a request to its answer; only its HTTP layer is not, which
-``test_gateway_contract.py`` proves on a real process.
+``tests/contract/gateway`` proves on a real process.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tests.contract.dialects.binance import SYMBOL, Binance
 from tests.contract.dialects.book import ASKS, BIDS, FUNDS, LOT, MIN_NOTIONAL, TICK, BookOrder, CandleRow, plain
 from tests.contract.dialects.dialect import KEY, SECRET
 from tests.contract.dialects.server import Operation, Reply, Request, Route
+from tests.contract.dialects.tape import Print
 
 D = Decimal
 
@@ -74,6 +75,24 @@ class Paper(Binance):
         for _ in range(count):
             self._place()
         self.book.venue.commit()
+
+    def trade_publicly(self, count: int) -> Sequence[Print]:
+        call = Call(name="POST order", params={}, account="main", now_ms=self.book.venue.now_ms())
+        for number in range(1, count + 1):
+            side = "BUY" if number % 3 else "SELL"
+            params = {"symbol": SYMBOL, "side": side, "type": "MARKET", "quantity": plain(LOT * (number + 100))}
+            orders.new_order(self.book.venue, replace(call, params=params))
+        self.book.venue.commit()
+        return [
+            Print(
+                number=one.id,
+                at_ms=one.at_ms,
+                price=D(one.price_e8) / 10**8,
+                quantity=D(one.quantity_e8) / 10**8,
+                side="buy" if one.taker_buys else "sell",
+            )
+            for one in self.book.venue.engine.prints[SYMBOL].since(first_id=0, first_ms=0)
+        ]
 
     def end_many(self, count: int) -> None:
         for _ in range(count):

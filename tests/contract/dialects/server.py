@@ -35,6 +35,7 @@ class Operation(StrEnum):
     BOOK = "book"
     QUOTE = "quote"
     CANDLES = "candles"
+    PUBLIC_TRADES = "public_trades"
     TIME = "time"
     #: what a class asks for besides
     OTHER = "other"

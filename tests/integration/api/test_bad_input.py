@@ -147,7 +147,7 @@ def test_a_body_that_claims_to_be_huge_is_refused_before_it_is_sent(api: Api) ->
         ("GET", "/", 404, None),
         ("GET", "/v1/nothing", 404, None),
         ("GET", "/v1/orders/", 404, None),
-        ("POST", "/v1/positions", 404, None),
+        ("POST", "/v1/positions", 405, "GET"),
         ("PUT", "/v1/orders", 405, "GET, POST"),
         ("PUT", "/v1/orders/x", 405, "DELETE, GET, PATCH"),
         ("OPTIONS", "/v1/orders", 405, "GET, POST"),

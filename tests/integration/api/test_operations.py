@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from accounting.anomalies.detector import Point, SeriesState, step
+from accounting.anomalies.series import Policy, SeriesKey, SeriesKind
+from models.clock import parse_time
+from risk.breaker import BreakerPolicy, Failed
+from storage.anomalies import record_finding, save_series
+from storage.breakers import DatabaseBreakers, list_transitions
+from storage.engine import read, write
 from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
@@ -16,6 +25,8 @@ if TYPE_CHECKING:
     from tests.support.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def test_a_halt_stands_until_its_scope_is_resumed(api: Api) -> None:
@@ -75,7 +86,28 @@ def test_every_venue_account_is_listed(api: Api) -> None:
     items = api.client.get("/v1/venues").json()["items"]
 
     assert [(item["venue"], item["account"]) for item in items] == [("paper", "desk2"), ("paper", "main")]
-    assert items[0]["breaker"] == {"state": "closed", "until": None}
+    assert items[0]["breaker"] == {"state": "closed", "since": None, "until": None, "failures": 0}
+    assert items[0]["rate"] == {"limit": "1200/minute", "ordinary": 96, "urgent": 120, "closed_until": None}
+
+
+def test_an_open_breaker_is_shown_and_closed_by_hand(api: Api) -> None:
+    store, policy, now = DatabaseBreakers(api.engine), BreakerPolicy(failure_threshold=1), datetime.now(UTC)
+    store.apply("paper", "main", Failed(message="HTTP 502"), policy=policy, now=now)
+
+    opened = api.client.get("/v1/venues").json()["items"][1]["breaker"]
+    closed = api.client.post("/v1/venues/reset", json={"venue": "paper"}).json()
+    refused = api.client.post("/v1/venues/reset", json={"venue": "papr"})
+    other = api.client.post("/v1/venues/reset", json={"venue": "paper", "account": "desk3"})
+
+    assert (opened["state"], parse_time(opened["since"])) == ("open", now)
+    assert parse_time(opened["until"]) == now + policy.first_probe_after
+    assert closed["breaker"] == {"state": "closed", "since": None, "until": None, "failures": 0}
+    with read(api.engine) as conn:
+        assert list_transitions(conn)[0].transition.cause == "closed by hand (http)"
+    assert [(answer.status_code, answer.json()["errors"][0]["nearest"]) for answer in (refused, other)] == [
+        (422, "paper"),
+        (422, "desk2"),
+    ]
 
 
 def test_health_names_every_component(api: Api) -> None:
@@ -83,7 +115,7 @@ def test_health_names_every_component(api: Api) -> None:
         answer = api.client.get("/health")
         assert answer.status_code == 200
         components = answer.json()["components"]
-        assert set(components) == {"database", "instruments", "broker", "halts"}
+        assert set(components) == {"database", "instruments", "broker", "halts", "ledger"}
         return {component["status"] for component in components.values()} == {"ok"}
 
     eventually(all_well, within_s=60, describe="every component is well")
@@ -176,6 +208,7 @@ def test_every_answer_is_as_openapi_describes_it(api: Api) -> None:
         ("/v1/halt", "post", "/v1/halt"),
         ("/v1/resume", "post", "/v1/resume"),
         ("/v1/venues", "get", "/v1/venues"),
+        ("/v1/venues/reset", "post", "/v1/venues/reset"),
         ("/v1/market", "get", "/v1/market?venue=paper&symbol=BTC/USDT"),
         ("/health", "get", "/health"),
         ("/health/live", "get", "/health/live"),
@@ -207,3 +240,41 @@ def test_a_sigterm_ends_the_process_as_a_success(start_api: StartApi) -> None:
     api = start_api()
 
     assert api.process.stop() == 0
+
+
+def test_anomalies_and_what_is_watched_are_listed(api: Api) -> None:
+    key = SeriesKey(kind=SeriesKind.FEE_BPS, venue="paper", account="main", subject="BTC/USDT taker")
+    policy = Policy(tolerance=Decimal(1), training=20, persistence=3)
+    state = SeriesState()
+    with write(api.engine) as conn:
+        for number, value in enumerate([10] * 20 + [15] * 10):
+            point = Point(value=Decimal(value), at=NOW + timedelta(seconds=number), source="order-1")
+            state, finding = step(state, point, policy)
+            if finding is not None:
+                record_finding(conn, key, finding, NOW)
+        save_series(conn, key, state, NOW)
+
+    (found,) = api.client.get("/v1/anomalies", params={"kind": "fee_bps", "since": "2029-01-01T00:00:00Z"}).json()[
+        "items"
+    ]
+    (series,) = api.client.get("/v1/anomalies/series").json()["items"]
+
+    assert (found["median"], found["drift"], found["unit"], found["direction"]) == ("10", "5", "bps", "up")
+    assert (series["subject"], series["points"], series["learning"], series["median"]) == (
+        "BTC/USDT taker",
+        30,
+        4,
+        None,
+    )
+    assert api.client.get("/v1/anomalies", params={"account": "desk2"}).json() == {"items": []}
+    assert api.client.get("/v1/anomalies", params={"kind": "rain"}).status_code == 422
+    described = api.client.get("/openapi.json").json()["components"]["schemas"]
+    for shape, item in (("Anomaly", found), ("Series", series)):
+        jsonschema.validate(item, {"$ref": f"#/components/schemas/{shape}", "components": {"schemas": described}})
+    counted = {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(api.client.get("/metrics").text)
+        if family.name == "steadfill_anomalies"
+        for sample in family.samples
+    }
+    assert list(counted.values()) == [1]

@@ -17,8 +17,7 @@ from storage.amendments import latest_amendment
 from storage.engine import read
 from tasks.amend import amend_working
 from tasks.rescue import rescue
-from tests.integration.orders.conftest import OpenDesk
-from tests.integration.orders.test_amend import (
+from tests.integration.orders.amending import (
     AMEND,
     CANCEL_AND_SEND,
     IN_PLACE,
@@ -29,8 +28,11 @@ from tests.integration.orders.test_amend import (
     proves_soon,
     trade,
 )
+from tests.integration.orders.conftest import OpenDesk
+from tests.integration.orders.in_doubt import (
+    QUICK_PROOF,
+)
 from tests.integration.orders.test_crashes import Killed, let_leases_run_out
-from tests.integration.orders.test_steps import QUICK_PROOF
 from tests.support.runtime import Desk
 from tests.support.waiting import eventually
 

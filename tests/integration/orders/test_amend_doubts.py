@@ -11,6 +11,7 @@ import pytest
 
 from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway
+from exchanges.protection.lanes import admitted
 from models.reports import NewOrder, OrderReport
 from models.vocabulary import ChildStatus
 from storage.engine import write
@@ -24,8 +25,7 @@ from tasks.rescue import rescue
 from tasks.settle import settle
 from tasks.validate import validate
 from tasks.withdraw import withdraw, withdraw_child
-from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
-from tests.integration.orders.test_amend import (
+from tests.integration.orders.amending import (
     AMEND,
     CANCEL_AND_SEND,
     FAR,
@@ -38,7 +38,10 @@ from tests.integration.orders.test_amend import (
     proves_soon,
     trade,
 )
-from tests.integration.orders.test_steps import WIDE_WINDOW
+from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
+from tests.integration.orders.in_doubt import (
+    WIDE_WINDOW,
+)
 from tests.support.runtime import Desk, forgetful
 
 pytestmark = [ON_SQLITE]
@@ -340,7 +343,8 @@ def answered_after_all(desk: Desk) -> str:
         timestamp=gateway_of(desk).estimated_time(),
         window_ms=5_000,
     )
-    report = gateway_of(desk).create_order(copy)
+    with admitted():  # as a copy that has left long ago
+        report = gateway_of(desk).create_order(copy)
     assert report is not None
     with write(desk.engine) as conn:
         keep_report(conn, child, report, source="commit", now=desk.runtime.now())

@@ -14,8 +14,15 @@ from models.vocabulary import OrderStatus
 from storage.amendments import pending_amendment
 from storage.engine import read
 from tasks.rescue import rescue
+from tests.integration.orders.amending import (
+    IN_PLACE,
+    WAYS,
+    amends,
+    at_work,
+    can_still_trade,
+    trade,
+)
 from tests.integration.orders.conftest import ON_SQLITE
-from tests.integration.orders.test_amend import IN_PLACE, WAYS, amends, at_work, can_still_trade, trade
 from tests.integration.orders.test_amend_crashes import may_trade
 from tests.support.runtime import Desk
 

@@ -22,7 +22,12 @@ from tasks.rescue import rescue
 from tasks.settle import settle
 from tasks.validate import validate
 from tests.integration.orders.conftest import OpenDesk
-from tests.integration.orders.test_steps import QUICK_PROOF, REPLY_LOST, REQUEST_LOST, WIDE_WINDOW
+from tests.integration.orders.in_doubt import (
+    QUICK_PROOF,
+    REPLY_LOST,
+    REQUEST_LOST,
+    WIDE_WINDOW,
+)
 from tests.support.runtime import Desk
 from tests.support.waiting import eventually
 

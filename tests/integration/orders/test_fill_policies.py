@@ -12,7 +12,9 @@ from models.reports import OrderReport, Trade, VenueStatus
 from tasks.rescue import rescue
 from tasks.settle import apply_report
 from tests.integration.orders.conftest import ON_SQLITE
-from tests.integration.orders.test_steps import is_final
+from tests.integration.orders.in_doubt import (
+    is_final,
+)
 from tests.support.runtime import Desk
 
 FAR = "-1000"

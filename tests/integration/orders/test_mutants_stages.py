@@ -1,6 +1,6 @@
 """A kill at each stage of an order's way, one by one: one order at the venue, every trade booked once, nothing left held.
 
-These and the schedules of test_mutants_schedules.py are cells of `docs/mutants.md`: each seeded bug of `tests/mutants/`
+These and the schedules of test_mutants_{proofs,claims,intake,ends}.py are cells of `docs/mutants.md`: each seeded bug of `tests/mutants/`
 must make the ones that it names fail.
 """
 
@@ -17,8 +17,11 @@ from tasks.prepare import prepare
 from tasks.settle import settle
 from tasks.validate import validate
 from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
+from tests.integration.orders.in_doubt import (
+    QUICK_PROOF,
+    WIDE_WINDOW,
+)
 from tests.integration.orders.test_crashes import Killed, recover
-from tests.integration.orders.test_steps import QUICK_PROOF, WIDE_WINDOW
 from tests.support.runtime import Desk
 
 #: what a market order that fills at once passes, from its intake on

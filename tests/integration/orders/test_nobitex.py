@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
+from models.errors import InvalidRequest
 from models.vocabulary import ChildStatus
 from settings import Settings
 from storage.engine import read
 from storage.ledger import balances, invariants
+from storage.order_tables import orders
 from tasks.runtime import use_runtime
 from tests.contract.dialects.dialect import KEY
 from tests.contract.dialects.nobitex import Rials
 from tests.contract.dialects.server import Fault, Operation
 from tests.integration.orders.conftest import ON_SQLITE
 from tests.support.paper import PaperProcess
-from tests.support.runtime import ROOM, Desk, SteppedRuntime
+from tests.support.runtime import ROOM, UNTROUBLED, Desk, SteppedRuntime
 from workflows import amend, cancel, resolve, submit
 
 pytestmark = ON_SQLITE
@@ -52,6 +54,7 @@ def desk(venue: Rials, database_url: str, tmp_path: Path, monkeypatch: pytest.Mo
         "visibility_lag_ms": 100,
         "recv_window_ms": 200,
         "clock_skew_ms": 0,
+        "rate_limit": UNTROUBLED["rate_limit"],
     }
     values: dict[str, Any] = {"home": tmp_path, "broker_url": "memory://", "database_url": database_url}
     execution = {"lease_ms": ROOM["lease_ms"], "late_slice_s": 600}
@@ -114,6 +117,19 @@ def test_an_equal_order_refused_as_duplicate_is_neither_taken_for_the_other_nor_
     assert desk.child(second).venue_order_id is None
     assert desk.child(first).status is ChildStatus.ACCEPTED
     assert "SEND_UNKNOWN" in desk.alerts()
+
+
+def test_kinds_of_orders_that_it_does_not_have_are_refused_at_intake_and_leave_nothing(
+    desk: Desk, venue: Rials
+) -> None:
+    for field, value in (("time_in_force", "IOC"), ("time_in_force", "FOK"), ("post_only", True)):
+        with pytest.raises(InvalidRequest) as refused:
+            place(desk, **{field: value})
+        assert [error.field for error in refused.value.errors] == [field]
+
+    with read(desk.engine) as conn:
+        assert conn.scalar(select(func.count()).select_from(orders)) == 0
+    assert venue.book.orders == []
 
 
 def test_an_order_that_is_rejected_after_it_was_accepted_ends_rejected_and_holds_nothing(

@@ -9,7 +9,10 @@ import pytest
 from tasks.lookup import lookup
 from tasks.rescue import rescue
 from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
-from tests.integration.orders.test_steps import QUICK_PROOF, REQUEST_LOST
+from tests.integration.orders.in_doubt import (
+    QUICK_PROOF,
+    REQUEST_LOST,
+)
 from tests.support.runtime import Desk
 
 

@@ -11,7 +11,10 @@ import pytest
 from models.clock import parse_time
 from tasks.rescue import rescue
 from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
-from tests.integration.orders.test_steps import CREATE, is_final
+from tests.integration.orders.in_doubt import (
+    CREATE,
+    is_final,
+)
 from tests.support.runtime import Desk
 from workflows import halt
 

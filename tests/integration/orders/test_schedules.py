@@ -13,7 +13,10 @@ from models.clock import parse_time
 from tasks.plan import plan
 from tasks.rescue import rescue
 from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
-from tests.integration.orders.test_steps import REPLY_LOST, is_final
+from tests.integration.orders.in_doubt import (
+    REPLY_LOST,
+    is_final,
+)
 from tests.support.runtime import Desk
 from workflows import halt
 

@@ -17,7 +17,11 @@ from tasks.commit import commit
 from tasks.lookup import lookup
 from tasks.settle import settle
 from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
-from tests.integration.orders.test_steps import REPLY_LOST, REQUEST_LOST, WIDE_WINDOW
+from tests.integration.orders.in_doubt import (
+    REPLY_LOST,
+    REQUEST_LOST,
+    WIDE_WINDOW,
+)
 from tests.support.runtime import Desk, forgetful
 from workflows.resolve import resolve_child
 

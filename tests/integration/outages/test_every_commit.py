@@ -19,8 +19,11 @@ from storage.orders import Stale
 from tasks.rescue import rescue
 from tasks.step import patiently
 from tests.integration.orders.conftest import BOTH, OpenDesk
+from tests.integration.orders.in_doubt import (
+    QUICK_PROOF,
+    REPLY_LOST,
+)
 from tests.integration.orders.test_crashes import let_leases_run_out
-from tests.integration.orders.test_steps import QUICK_PROOF, REPLY_LOST
 from tests.support import runtime as stepped
 from tests.support.proxy import POSTGRES_COMMIT, Lost, Proxy
 from tests.support.runtime import MARKET, Desk

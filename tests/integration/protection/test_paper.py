@@ -19,7 +19,7 @@ from exchanges.gateway import Gateway
 from exchanges.protection.breakers import Breakers
 from exchanges.protection.lanes import in_lane
 from exchanges.protection.limiter import Limiter
-from exchanges.protection.refused import BreakerOpen, BudgetSpent
+from exchanges.protection.refused import BreakerOpen, GateClosed
 from exchanges.protection.turnstile import VenueTurnstile
 from risk.breaker import BreakerPolicy, BreakerStatus
 from risk.lane import Lane
@@ -105,7 +105,7 @@ def test_a_limit_that_is_met_all_the_same_closes_the_gate_for_everybody(
     others = {outcome(gateway, lane) for gateway in gateways for lane in Lane}
 
     assert first == Evidence.RATE_LIMITED.value
-    assert others == {BudgetSpent.__name__}
+    assert others == {GateClosed.__name__}
 
 
 def test_an_outage_opens_the_breaker_for_everybody_and_urgent_requests_still_find_out(

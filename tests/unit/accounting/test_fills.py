@@ -157,3 +157,47 @@ def _balances(found: dict[str, Funds]) -> dict[AccountRef, Decimal]:
 def _apply(balances: dict[AccountRef, Decimal], leg: Leg) -> None:
     balances[leg.debit] = add(balances.get(leg.debit, ZERO), leg.amount)
     balances[leg.credit] = subtract(balances.get(leg.credit, ZERO), leg.amount)
+
+
+#: what each fee is taken in, of BTC/USDT
+FEE_ASSETS = {"base": "BTC", "quote": "USDT", "a third asset": "BNB"}
+
+
+@pytest.mark.parametrize("fee_asset", list(FEE_ASSETS.values()), ids=list(FEE_ASSETS))
+@pytest.mark.parametrize("side", list(Side))
+@given(
+    trades=st.lists(st.tuples(*[st.integers(1, 10**12)] * 2, st.integers(-(10**10), 10**10)), min_size=1, max_size=6),
+    found=funds,
+)
+def test_what_we_own_changes_as_at_the_venue_to_one_atom(
+    side: Side, fee_asset: str, trades: list[tuple[int, int, int]], found: dict[str, Funds]
+) -> None:
+    """The venue counts in whole atoms of 1e-8; fees in base, quote or a third asset, rebates below zero."""
+    atoms = Decimal("0.00000001")
+    at_venue = dict.fromkeys(ASSETS, 0)
+    postings = []
+    for quantity, cost, fee in trades:
+        sign = 1 if side is Side.BUY else -1
+        at_venue["BTC"] += sign * quantity
+        at_venue["USDT"] -= sign * cost
+        at_venue[fee_asset] -= fee
+        postings.append(
+            FillPosting(
+                key="k",
+                order_id="o",
+                venue="v",
+                account="a",
+                side=side,
+                base="BTC",
+                quote="USDT",
+                quantity=quantity * atoms,
+                price=Decimal(1),
+                cost=cost * atoms,
+                fee=fee * atoms,
+                fee_asset=fee_asset,
+            )
+        )
+    before, after = _totals([], found), _totals(postings, found)
+    for asset in ASSETS:
+        ours = (asset, "ours")
+        assert after.get(ours, ZERO) - before.get(ours, ZERO) == at_venue[asset] * atoms

@@ -13,7 +13,7 @@ import pytest
 
 from accounting.costs import CostFill, OrderCost, OrderFacts
 from accounting.costs_market import IntervalMarket
-from cli.report import _csv
+from cli.csv_rows import csv_text
 from cli.report_figures import flat, group_document, order_document, seconds
 from cli.report_html import groups_page, order_page, orders_page
 from cli.report_orders import grouped
@@ -153,13 +153,13 @@ def test_a_day_is_the_day_in_utc_that_the_order_came_in() -> None:
 def test_csv_has_one_row_an_order_and_the_same_columns_for_all() -> None:
     rows = [flat(order_document(order)) for order in (costed("first"), nothing())]
 
-    found = list(csv.DictReader(io.StringIO(_csv(rows))))
+    found = list(csv.DictReader(io.StringIO(csv_text(rows))))
 
     assert [row["client_order_id"] for row in found] == ["first", "mine"]
     assert (found[0]["shortfall_total"], found[1]["shortfall_total"]) == ("5", "")
     assert (found[0]["unvalued_fees"], found[0]["tags"]) == ("0.5 BNB", "desk=one")
     assert found[0]["market_vwap"] == "100"
-    assert _csv([]) == ""
+    assert csv_text([]) == ""
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_csv_has_one_row_an_order_and_the_same_columns_for_all() -> None:
     ],
 )
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(text: str, written: str) -> None:
-    assert list(csv.reader(io.StringIO(_csv([{"a": text, "b": "x"}]))))[1] == [written, "x"]
+    assert list(csv.reader(io.StringIO(csv_text([{"a": text, "b": "x"}]))))[1] == [written, "x"]
 
 
 def test_pages_run_nothing_and_load_nothing_whatever_an_order_says() -> None:

@@ -94,6 +94,29 @@ def test_what_one_process_opens_is_open_in_it_at_once_and_in_others_soon() -> No
         there.admit()
 
 
+@pytest.mark.parametrize("was_open", [False, True])
+def test_a_store_that_can_not_be_read_leaves_it_as_it_was_and_is_not_asked_each_time(was_open: bool) -> None:
+    shared = Shared()
+    breaker = shared.process()
+    if was_open:
+        open_it(breaker)
+    breaker.state()
+    shared.broken = True
+    shared.wait(KEPT_S)
+
+    statuses = {breaker.state().status for _ in range(5)}
+    shared.broken = False
+    reads = shared.reads
+    breaker.state()
+    asked_again_at_once = shared.reads > reads
+    shared.wait(KEPT_S)
+    breaker.state()
+
+    assert statuses == {BreakerStatus.OPEN if was_open else BreakerStatus.CLOSED}
+    assert not asked_again_at_once
+    assert shared.reads == reads + 1
+
+
 def test_the_refusal_says_that_nothing_was_sent_and_when_to_come_again() -> None:
     shared = Shared()
     breaker = shared.process()

@@ -33,10 +33,13 @@ class Store:
         self.saved: dict[str, Sequence[Instrument]] = {}
         self.loads = 0
 
-    def load(self, venue: str) -> tuple[Sequence[Instrument], datetime | None]:
-        self.loads += 1
+    def load(self, venue: str, known: datetime | None = None) -> tuple[Sequence[Instrument], datetime | None] | None:
         found = self.saved.get(venue, [])
-        return found, found[0].fetched_at if found else None
+        at = found[0].fetched_at if found else None
+        if known is not None and known == at:
+            return None
+        self.loads += 1
+        return found, at
 
     def save(self, venue: str, instruments: Sequence[Instrument]) -> None:
         self.saved[venue] = instruments
@@ -51,6 +54,24 @@ class Ticks:
 
 def no_venue(_: str) -> Sequence[Instrument]:
     raise AssertionError("the venue was asked")
+
+
+def test_what_has_not_changed_in_the_store_is_not_read_again_and_stays_as_it_was() -> None:
+    store, ticks = Store(), Ticks()
+    cache = InstrumentCache(store, no_venue, recheck_s=30, ticks=ticks)
+    store.save("paper", [BITCOIN])
+    held = cache.all_of("paper")
+
+    for _ in range(3):
+        ticks.now_s += 31
+        assert cache.all_of("paper") is held
+    assert store.loads == 1
+
+    store.save("paper", [replace(BITCOIN, tick=Decimal("0.1"), fetched_at=NOW + timedelta(minutes=5))])
+    assert cache.all_of("paper") is held, "it was looked into just now"
+    ticks.now_s += 31
+    assert cache.all_of("paper")["BTC/USDT"].tick == Decimal("0.1")
+    assert store.loads == 2
 
 
 def test_peek_reads_memory_get_the_store_and_neither_the_venue() -> None:
@@ -72,7 +93,8 @@ def test_peek_reads_memory_get_the_store_and_neither_the_venue() -> None:
 def test_what_another_process_refreshed_is_seen_after_a_while() -> None:
     store, ticks = Store(), Ticks()
     here = InstrumentCache(store, no_venue, ticks=ticks)
-    there = InstrumentCache(store, lambda _: [replace(BITCOIN, tick=Decimal("0.1"))], ticks=ticks)
+    otherwise = replace(BITCOIN, tick=Decimal("0.1"), fetched_at=NOW + timedelta(minutes=5))
+    there = InstrumentCache(store, lambda _: [otherwise], ticks=ticks)
     store.save("paper", [BITCOIN])
     here.get("paper", "BTC/USDT")
 

@@ -98,8 +98,10 @@ TOUCHES = {
     "exchanges/last_shown.py",
     "exchanges/registry.py",
     "storage/redis_shown.py",
+    "tasks/positions.py",  # what a position would bring, shown with the age of its price
     "tasks/runtime.py",
     "tasks/traffic.py",
+    "workflows/streaming.py",  # notes what was pushed, and reads nothing
 }
 
 

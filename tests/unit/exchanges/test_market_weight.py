@@ -3,7 +3,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from exchanges.market_weight import keep_compact, lighten, unchanged
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchanges.market_weight import keep_compact, lighten
 
 
 def market(symbol: str, **changes: Any) -> dict[str, Any]:
@@ -45,16 +48,71 @@ def test_lists_that_only_look_equal_stay_apart() -> None:
     assert [[type(part) for part in parts] for parts in shown] == [[int, int], [bool, bool], [str, str]]
 
 
+def test_equal_parts_of_all_markets_are_one_and_the_markets_themselves_are_not() -> None:
+    markets = [market("A/B", limits={"cost": {"min": "5"}, "amount": {"min": None}}) for _ in range(2)]
+    markets[1]["limits"]["amount"]["min"] = "1"
+
+    lighten(markets)
+
+    one, other = markets
+    assert one is not other
+    assert one["precision"] is other["precision"]
+    assert one["info"] is other["info"]
+    assert one["limits"]["cost"] is other["limits"]["cost"]
+    assert (one["limits"]["amount"], other["limits"]["amount"]) == ({"min": None}, {"min": "1"})
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.floats(0, 2) | st.sampled_from(["0", "1", "a"]),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.sampled_from("abc"), parts, max_size=3),
+    max_leaves=8,
+)
+
+
+def said(value: object) -> str:
+    """With types: 1, 1.0 and True are equal and are not the same; the order of keys counts as well."""
+    return repr(value)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("xyz"), values), max_size=4))
+def test_whatever_is_shared_says_what_it_said(markets: list[dict[str, Any]]) -> None:
+    before = said(markets)
+
+    lighten(markets)
+
+    assert said(markets) == before
+
+
+def exchange(**markets: Any) -> SimpleNamespace:
+    return SimpleNamespace(markets={name: market(name, **changes) for name, changes in markets.items()}, ids=[*markets])
+
+
 def test_what_says_the_same_is_what_was_there_before() -> None:
-    known = {"A/B": market("A/B"), "C/D": market("C/D"), "GONE/D": market("GONE/D")}
-    found = {"A/B": market("A/B"), "C/D": market("C/D", active=False), "NEW/D": market("NEW/D")}
+    known, found = exchange(ab={}, cd={}, gone={}), exchange(ab={}, new={}, cd={"active": False})
+    before = known.markets["ab"]
 
-    kept = unchanged(known, found)
+    keep_compact(found, known, ("markets", "ids"))
 
-    assert list(kept) == ["A/B", "C/D", "NEW/D"]
-    assert kept["A/B"] is known["A/B"]
-    assert kept["C/D"] == market("C/D", active=False)
-    assert unchanged(known, {name: market(name) for name in known}) is known
+    assert list(found.markets) == found.ids == ["ab", "new", "cd"]
+    assert found.markets["ab"] is before
+    assert (found.markets["cd"], found.markets["new"]) == (market("cd", active=False), market("new"))
+    assert list(known.markets) == ["ab", "cd", "gone"], "others may still read it"
+
+
+def test_what_says_the_same_as_a_whole_stays() -> None:
+    known, found = exchange(ab={}, cd={}), exchange(ab={}, cd={})
+
+    keep_compact(found, known, ("markets", "ids"))
+
+    assert (found.markets is known.markets, found.ids is known.ids) == (True, True)
+
+
+def test_markets_that_are_all_gone_are_gone() -> None:
+    known, found = exchange(ab={}), exchange()
+
+    keep_compact(found, known, ("markets", "ids"))
+
+    assert (found.markets, found.ids) == ({}, [])
 
 
 def test_what_was_loaded_first_is_laid_out_anew_and_equal() -> None:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.applying import lacks_trades, status_after
+from models.money import average
 from models.reports import OrderReport, VenueStatus
-from models.transitions import CHILD_FINAL, assert_legal
+from models.transitions import CHILD_FINAL, CHILD_LIVE, assert_legal
 from models.vocabulary import ChildStatus as C
 from tests.support.order_values import make_child, make_report
 
@@ -50,6 +51,53 @@ def test_a_report_moves_a_child(before: C, word: V, told: str, booked: str, afte
     report = make_report(status=word, filled_quantity=Decimal(told))
 
     assert status_after(make_child(status=before), report, Decimal(booked)) is after
+
+
+#: What barter-rs holds of a snapshot that meets an order it tracks, in our words; those of its cases that an order of ours
+#: can meet (a cancel under way is ours alone to know, so that no report tells of one).
+SNAPSHOTS = [
+    (C.SUBMITTING, V.FILLED, "1", C.FILLED),
+    (C.SUBMITTING, V.EXPIRED, "0", C.EXPIRED),
+    (C.ACCEPTED, V.FILLED, "1", C.FILLED),
+    (C.ACCEPTED, V.EXPIRED, "0", C.EXPIRED),
+    (C.PENDING_CANCEL, V.FILLED, "1", C.FILLED),
+    (C.PENDING_CANCEL, V.EXPIRED, "0", C.EXPIRED),
+    (C.SUBMITTING, V.OPEN, "1", C.FILLED),  # called open, and all of it is filled
+    (C.ACCEPTED, V.OPEN, "0.5", C.PARTIALLY_FILLED),  # the newer of two
+    (C.PENDING_CANCEL, V.OPEN, "0", C.PENDING_CANCEL),  # one that still shows it open takes no cancel back
+    (C.PENDING_CANCEL, V.OPEN, "0.5", C.PENDING_CANCEL),
+]
+
+
+@pytest.mark.parametrize(("tracked", "word", "filled", "after"), SNAPSHOTS)
+def test_a_snapshot_is_merged_into_what_is_known(tracked: C, word: V, filled: str, after: C) -> None:
+    report = make_report(status=word, filled_quantity=Decimal(filled))
+
+    assert status_after(make_child(status=tracked), report, Decimal(filled)) is after
+
+
+@pytest.mark.parametrize("newer", ["0.5", "0.9"])
+def test_an_older_snapshot_takes_nothing_back(newer: str) -> None:
+    """What is booked stays booked: an older word of less neither lowers it nor opens what has ended."""
+    older = make_report(status=V.OPEN, filled_quantity=Decimal("0.1"))
+
+    assert status_after(make_child(status=C.PARTIALLY_FILLED), older, Decimal(newer)) is C.PARTIALLY_FILLED
+    assert status_after(make_child(status=C.CANCELED), older, Decimal(newer)) is C.CANCELED
+
+
+def test_an_order_whose_cancel_is_under_way_is_open_and_not_done() -> None:
+    assert C.PENDING_CANCEL in CHILD_LIVE
+    assert C.PENDING_CANCEL not in CHILD_FINAL
+
+
+def test_two_fills_add_up_to_an_average_price() -> None:
+    """500 at 0.5 and 500 at 1.0 are 1000 for 750."""
+    fills = [(Decimal(500), Decimal("0.5")), (Decimal(500), Decimal("1.0"))]
+    filled, cost = sum(q for q, _ in fills), sum(q * p for q, p in fills)
+
+    assert (filled, cost, average(Decimal(cost), Decimal(filled))) == (1000, 750, Decimal("0.75"))
+    child = make_child(status=C.PARTIALLY_FILLED, quantity=Decimal(1000))
+    assert status_after(child, make_report(status=V.OPEN, filled_quantity=Decimal(1000)), Decimal(filled)) is C.FILLED
 
 
 tenths = st.integers(0, 12).map(lambda number: Decimal(number) / 10)

@@ -13,13 +13,13 @@ from risk.checks import CHECKS, DENIAL_CODES, Circumstances, denial
 from tests.support.order_values import NOW, make_order
 
 
-def circumstances(*, halted: str | None = None, **changes: Any) -> Circumstances:
+def circumstances(*, halted: str | None = None, frozen: str | None = None, **changes: Any) -> Circumstances:
     values: dict[str, Any] = {
         "venue": "paper", "symbol": "BTC/USDT", "base": "BTC", "quote": "USDT", "tick": Decimal("0.01"),
         "lot": Decimal("0.0001"), "min_quantity": Decimal("0.0001"), "max_quantity": None,
         "min_notional": Decimal(10), "fetched_at": NOW,
     }  # fmt: skip
-    return Circumstances(instrument=Instrument(**{**values, **changes}), halted=halted)
+    return Circumstances(instrument=Instrument(**{**values, **changes}), halted=halted, frozen=frozen)
 
 
 SMALL: dict[str, Any] = {"quantity": Decimal("0.0003"), "arrival_price": Decimal(30_000)}
@@ -27,6 +27,8 @@ SMALL: dict[str, Any] = {"quantity": Decimal("0.0003"), "arrival_price": Decimal
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "all agree": ({}, {}, None),
     "a halt": ({}, {"halted": "new sends are halted for all venues"}, "HALTED"),
+    "a frozen asset": ({}, {"frozen": "BTC of paper (main) is frozen"}, "ACCOUNT_FROZEN"),
+    "a halt before a freeze": ({}, {"halted": "halted", "frozen": "frozen"}, "HALTED"),
     "an instrument that is not traded": ({}, {"active": False}, "INSTRUMENT_INACTIVE"),
     "a market order under the minimum": (SMALL, {}, "NOTIONAL_TOO_SMALL"),
     "a market order of exactly the minimum": (SMALL, {"min_notional": Decimal(9)}, None),

@@ -22,6 +22,7 @@ from risk.reservation import (
     hold,
     rate_plan,
     reserve,
+    room,
     units,
 )
 
@@ -192,3 +193,30 @@ def test_weights_are_rounded_up_to_tenths(weight: float, expected: int) -> None:
 def test_a_rate_of_nothing_is_refused(rate: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         rate_plan(*rate)
+
+
+@given(used=st.integers(0, 400), passed_us=st.integers(0, 30 * SECOND_US))
+def test_the_room_that_is_told_is_what_may_leave_at_once(used: int, passed_us: int) -> None:
+    plan, state = rate_plan(1200, 60), Reserved()
+    for _ in range(used):
+        state, _ = reserve(state, plan, Lane.ORDINARY, UNITS, now_us=0, latest_us=60 * SECOND_US)
+
+    told = room(state, plan, Lane.ORDINARY, passed_us)
+
+    taken = 0
+    while True:
+        state, slot = reserve(state, plan, Lane.ORDINARY, 1, now_us=passed_us, latest_us=passed_us)
+        if not slot.granted:
+            break
+        taken += 1
+    assert told == taken
+
+
+def test_a_shut_lane_has_no_room() -> None:
+    plan = rate_plan(1200, 60)
+    held, closed = hold(Reserved(), SECOND_US), close(Reserved(), SECOND_US)
+
+    assert [room(held, plan, lane, 0) > 0 for lane in (Lane.ORDINARY, Lane.URGENT)] == [False, True]
+    assert [room(closed, plan, lane, 0) for lane in (Lane.ORDINARY, Lane.URGENT)] == [0, 0]
+    assert room(closed, plan, Lane.ORDINARY, SECOND_US) > 0
+    assert room(Reserved(), rate_plan(1, 60), Lane.URGENT, 0) == 0

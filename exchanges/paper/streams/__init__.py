@@ -1,0 +1,1 @@
+"""The venue's WebSocket side, in Binance's words: the user's own events, and changes of the book."""

@@ -1,0 +1,154 @@
+"""The hot copy of positions and balances: for fast reads, never the truth. In Redis, or in this process where there is none.
+
+Each value carries the version of the row that it was made from, so that an older write never overwrites a newer one. A
+venue account's copy is *whole* once everything of it was copied; until then, and after Redis forgot it, there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from redis import Redis
+
+#: seconds after which a copy that nobody looks after is forgotten; it is looked after every minute
+KEPT_S = 600
+
+POSITIONS, BALANCES = "positions", "balances"
+
+#: the field that says when all of a venue account was copied last
+_WHOLE = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotValue:
+    #: what it is of, within its venue account
+    name: str
+    #: rises with each change of the row
+    version: int
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotCopy:
+    documents: Sequence[Mapping[str, Any]]
+    #: seconds since all of it was last compared with the database
+    age_s: float
+
+
+class HotCopies(Protocol):
+    def save(self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: bool) -> None:
+        """Keep each value unless a newer one is kept. ``whole``: these are all of the venue account."""
+
+    def read(self, kind: str, venue: str, account: str) -> HotCopy | None:
+        """None where no whole copy is kept."""
+
+    def take_turn(self, every_s: float) -> bool:
+        """Whether this process is the one that copies everything now; one of all is, in so many seconds."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class RedisHotCopies:
+    """Raises redis-py's RedisError where the server does not answer. Ages are by the server's clock."""
+
+    def __init__(self, client: Redis) -> None:
+        """``client`` decodes its responses."""
+        self._client: Any = client
+        self._save = self._client.register_script(_SAVE)
+
+    def save(self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: bool) -> None:
+        parts = [part for value in values for part in (value.name, value.version, json.dumps(value.document))]
+        self._save(keys=[_key(kind, venue, account)], args=[int(whole), KEPT_S, *parts])
+
+    def read(self, kind: str, venue: str, account: str) -> HotCopy | None:
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.hgetall(_key(kind, venue, account))
+        pipeline.time()
+        kept, (seconds, microseconds) = pipeline.execute()
+        whole_us = kept.pop(_WHOLE, None)
+        if whole_us is None:
+            return None
+        return HotCopy(
+            documents=[json.loads(kept[name].partition(" ")[2]) for name in sorted(kept)],
+            age_s=max(0.0, (seconds * 1_000_000 + microseconds - int(whole_us)) / 1_000_000),
+        )
+
+    def take_turn(self, every_s: float) -> bool:
+        return bool(self._client.set("steadfill.hot.turn", "1", nx=True, px=int(every_s * 1000)))
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@dataclass(slots=True)
+class _Kept:
+    values: dict[str, HotValue] = field(default_factory=dict)
+    whole_at: float | None = None
+
+
+class ProcessHotCopies:
+    """The same within one process, for a deployment without Redis."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str, str], _Kept] = {}
+        self._turn_at: float | None = None
+
+    def save(self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: bool) -> None:
+        with self._lock:
+            kept = self._kept.setdefault((kind, venue, account), _Kept())
+            for value in values:
+                present = kept.values.get(value.name)
+                if present is None or present.version <= value.version:
+                    kept.values[value.name] = value
+            if whole:
+                kept.whole_at = time.monotonic()
+
+    def read(self, kind: str, venue: str, account: str) -> HotCopy | None:
+        with self._lock:
+            kept = self._kept.get((kind, venue, account))
+            if kept is None or kept.whole_at is None:
+                return None
+            return HotCopy(
+                documents=[kept.values[name].document for name in sorted(kept.values)],
+                age_s=time.monotonic() - kept.whole_at,
+            )
+
+    def take_turn(self, every_s: float) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if self._turn_at is not None and now - self._turn_at < every_s:
+                return False
+            self._turn_at = now
+            return True
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def _key(kind: str, venue: str, account: str) -> str:
+    return f"steadfill.hot.{kind}:{venue}:{account}"
+
+
+#: KEYS the venue account's hash. ARGV 1 if these are all of it, seconds until it is forgotten, then name, version and
+#: document of each. Versions are whole numbers below the 2^53 that Lua counts to.
+_SAVE = """
+for i = 3, #ARGV, 3 do
+  local kept = redis.call('HGET', KEYS[1], ARGV[i])
+  if not kept or tonumber(string.match(kept, '^%d+')) <= tonumber(ARGV[i + 1]) then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1] .. ' ' .. ARGV[i + 2])
+  end
+end
+if ARGV[1] == '1' then
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[1], '', string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2])))
+end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return 1
+"""

@@ -1,0 +1,112 @@
+"""A damaged database under `steadfill up`: set aside, restored, replayed, reconciled; nothing is lost and nothing twice."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from settings import PAPER_KEYS
+from storage.engine import make_engine, read
+from storage.halts import active_halts
+from storage.ledger import invariants
+from tests.acceptance.client import SOON_S, Client, Document
+from tests.acceptance.test_up import Home
+from tests.support.paper_api import PaperApi
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.sqlite_embedded, pytest.mark.timeout(900)]
+
+PAGE = 4096
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "home")
+    made.env |= {
+        "STEADFILL_RECONCILIATION__SECOND_LOOK_S": "1",
+        "STEADFILL_VENUES__PAPER__MARKET": "still",  # what rests goes on resting
+    }
+    return made
+
+
+def overwrite_pages(database: Path) -> None:
+    """Every third page of the file, and its log away: as a disk that has lost its mind."""
+    for suffix in ("-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    dice = random.Random(11)
+    with database.open("r+b") as file:
+        for page in range(1, database.stat().st_size // PAGE, 3):
+            file.seek(page * PAGE)
+            file.write(dice.randbytes(PAGE))
+
+
+def test_what_was_answered_comes_back_from_backup_and_journal_and_goes_on(home: Home) -> None:
+    up = home.up()
+    client = Client(f"http://127.0.0.1:{home.env['STEADFILL_API_PORT']}")
+    eventually(client.is_ready, within_s=SOON_S, describe="orders are taken")
+    before_backup = client.wait_for(client.place()["id"], "FILLED")
+    assert home.run("backup").returncode == 0
+    resting = client.wait_for(client.place(price="100", quantity="0.1")["id"], "WORKING")
+    cancelled = client.place(price="101", quantity="0.1")["id"]
+    client.wait_for(cancelled, "WORKING")
+    client.cancel(cancelled)
+    client.wait_for(cancelled, "CANCELED")
+    filled = [client.wait_for(client.place()["id"], "FILLED") for _ in range(3)]
+    caught = [client.place() for _ in range(5)]  # on their way when everything ends
+    up.kill(signal.SIGKILL, group=False)
+    eventually(lambda: not home.pids(), within_s=SOON_S, describe="every piece is gone")
+    overwrite_pages(home.folder / "steadfill.db")
+
+    again = home.up()
+
+    assert "is damaged" in again.logs()
+    assert "transactions of its journal" in again.logs()
+    assert list(home.folder.glob("steadfill.db.set-aside-*"))
+    eventually(client.is_ready, within_s=SOON_S, describe="orders are taken")
+    for order in [before_backup, *filled]:
+        assert same(client.show(order["id"])) == same(order)
+    assert (
+        client.show(resting["id"])["child_orders"][0]["venue_order_id"] == resting["child_orders"][0]["venue_order_id"]
+    )
+    assert client.status(cancelled)["status"] == "CANCELED"
+    for order in caught:
+        client.wait_for(order["id"], "FILLED")
+    client.wait_for(client.place()["id"], "FILLED")  # sending goes on by itself
+    engine = make_engine(f"sqlite:///{home.folder}/steadfill.db")
+    with read(engine) as conn:
+        assert active_halts(conn) == []
+        assert invariants(conn) == []
+    engine.dispose()
+    assert_venue_agrees(home, client)
+    client.close()
+    assert again.stop() == 0
+
+
+def same(document: Document) -> Document:
+    return {name: value for name, value in document.items() if name not in ("updated_at", "version")}
+
+
+def assert_venue_agrees(home: Home, client: Client) -> None:
+    """One order at the venue per client id, each trade in one of our fills, and its balances are ours."""
+    orders = list(client.orders())
+    ours = {
+        fill["venue_trade_id"]: Decimal(fill["quantity"])
+        for order in orders
+        for fill in client.show(order["id"])["fills"]
+    }
+    url = f"http://127.0.0.1:{home.paper_port}"
+    with PaperApi(url, key=PAPER_KEYS["api_key"], secret=PAPER_KEYS["secret"]) as venue:
+        theirs = venue.signed("GET", "allOrders", symbol="BTCUSDT").body
+        trades = venue.signed("GET", "myTrades", symbol="BTCUSDT").body
+        balances = venue.signed("GET", "account").body["balances"]
+    assert max(Counter(order["clientOrderId"] for order in theirs).values()) == 1
+    assert len(theirs) == len(orders)
+    assert ours == {str(trade["id"]): Decimal(trade["qty"]) for trade in trades}
+    totals = {found["asset"]: Decimal(found["free"]) + Decimal(found["locked"]) for found in balances}
+    for held in client.balances():
+        assert Decimal(held["total"]) == totals[held["asset"]], held

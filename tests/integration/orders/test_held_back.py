@@ -1,0 +1,255 @@
+"""Orders whose venue may not be asked now: they wait in their rows, say what for, and end in time; cancels go on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from exchanges.evidence import Evidence, VenueError
+from models.clock import format_time, parse_time
+from risk.breaker import BreakerStatus
+from risk.reservation import rate_plan
+from storage.engine import write
+from storage.venue_states import note_trouble
+from tasks import look
+from tasks.commit import commit
+from tasks.prepare import prepare
+from tasks.probe import probe
+from tasks.track import watch
+from tasks.validate import validate
+from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
+from tests.integration.orders.test_steps import REPLY_LOST
+from tests.support.runtime import Desk
+from workflows.breakers import reset_breaker
+
+pytestmark = [pytest.mark.integration]
+
+PLACE = ("paper", "main")
+#: Eighty plain requests a second for what is ordinary, and twenty for what is urgent: so many that what the venue itself
+#: has counted, of other tests as well, is never near it.
+RATE = "6000/minute"
+#: of the ordinary lane's 4800 in a minute: what is ordinary waits for some forty seconds after that
+SPENT = 4_000.0
+HOUR = timedelta(hours=1)
+
+
+def open_the_breaker(desk: Desk) -> None:
+    breaker = desk.runtime.protection.breakers.get(*PLACE)
+    for _ in range(breaker.policy.failure_threshold):
+        breaker.note(VenueError(Evidence.AMBIGUOUS, "HTTP 502", status=502, outage=True))
+    assert status(desk) is BreakerStatus.OPEN
+
+
+def status(desk: Desk) -> BreakerStatus:
+    return desk.runtime.protection.breakers.get(*PLACE).state().status
+
+
+def spend(desk: Desk) -> None:
+    desk.runtime.protection.limiter.book(*PLACE, weight=SPENT, within_s=60.0)
+
+
+def let_the_probe_come(desk: Desk) -> str:
+    due_at = desk.runtime.protection.breakers.get(*PLACE).state().next_look_at
+    assert due_at is not None
+    desk.runtime.advance_to(due_at + timedelta(milliseconds=1))
+    return probe(desk.runtime, venue="paper", account="main")
+
+
+def reason(desk: Desk, order_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = desk.document(order_id)["reason"]
+    return found
+
+
+def until_validated(desk: Desk, **changes: Any) -> str:
+    order_id = desk.place(**changes)
+    prepare(desk.runtime, order_id=order_id)
+    validate(desk.runtime, order_id=order_id)
+    return order_id
+
+
+# ------------------------------------------------------------------------------------------------------- the breaker
+
+
+def test_an_order_waits_for_an_open_breaker_and_is_sent_once_a_probe_was_answered(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(failure_threshold=5, max_age_s=3_600)
+    waits_sent, waits_new = until_validated(desk), desk.place()
+    open_the_breaker(desk)
+    opened_at = desk.runtime.protection.breakers.get(*PLACE).state().opened_at
+    assert opened_at is not None
+
+    commit(desk.runtime, order_id=waits_sent)
+    prepare(desk.runtime, order_id=waits_new)
+    waiting = [reason(desk, order_id) for order_id in (waits_sent, waits_new)]
+    closed = let_the_probe_come(desk)
+    desk.pump(lambda: all(desk.order(order_id).is_final for order_id in (waits_sent, waits_new)))
+
+    assert [told["code"] for told in waiting] == ["BREAKER_OPEN"] * 2
+    assert format_time(opened_at) in waiting[0]["message"]
+    assert closed == "answered: closed"
+    for order_id in (waits_sent, waits_new):
+        assert desk.end(order_id) == ("FILLED", None, "0.01")
+        assert len(desk.sends(order_id)) == 1, "the order itself was no probe"
+    assert {"BREAKER_OPEN", "BREAKER_CLOSED"} <= set(desk.alerts())
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("by", ["age", "expires_at"])
+def test_an_order_that_waited_too_long_for_a_breaker_ends_and_names_it(open_a_desk: OpenDesk, by: str) -> None:
+    desk = open_a_desk(failure_threshold=5, max_age_s=30)
+    over_at = desk.runtime.now() + timedelta(seconds=30)
+    changes = {"type": "limit", "price": "60000", "expires_at": format_time(over_at)} if by == "expires_at" else {}
+    order_id = until_validated(desk, **changes)
+    open_the_breaker(desk)
+    commit(desk.runtime, order_id=order_id)
+
+    desk.pump(lambda: desk.order(order_id).is_final)
+
+    assert desk.end(order_id) == ("EXPIRED", "TOO_OLD" if by == "age" else "EXPIRED", "0")
+    assert "the breaker of paper (account main) is open since" in reason(desk, order_id)["message"]
+    assert desk.sends(order_id) == []
+    assert desk.held(order_id) == {}
+    ended_at = parse_time(desk.document(order_id)["updated_at"])
+    assert ended_at - over_at < timedelta(seconds=60), "its row came back when it was over, and not much later"
+
+
+@ON_SQLITE
+def test_while_a_breaker_is_open_cancels_and_lookups_get_through(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(failure_threshold=5, rate_limit=RATE)
+    resting = desk.limit("-1000")
+    desk.work(resting)
+    desk.venue.arm(REPLY_LOST)
+    unknown = desk.place()
+    desk.until_sent(unknown)
+    assert desk.child(unknown).status == "UNKNOWN"
+    open_the_breaker(desk)
+    spend(desk)
+
+    desk.cancel(resting)
+    desk.pump(lambda: desk.order(resting).is_final and desk.order(unknown).is_final)
+
+    assert desk.end(resting)[0] == "CANCELED"
+    assert any("orders.lookup: found as" in said for said in desk.log)
+    assert desk.end(unknown) == ("FILLED", None, "0.01")
+    assert status(desk) is BreakerStatus.OPEN
+
+
+@ON_SQLITE
+def test_what_a_working_venue_refuses_is_no_failure_and_what_breaks_is(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(failure_threshold=2)
+    for _ in range(3):
+        desk.work(desk.limit("200", post_only=True))
+    after_refusals = status(desk)
+    desk.venue.arm({"kind": "error", "status": 502, "when": "before", "count": 2})
+    for _ in range(2):
+        prepare(desk.runtime, order_id=desk.place())
+
+    assert after_refusals is BreakerStatus.CLOSED
+    assert status(desk) is BreakerStatus.OPEN
+
+
+@ON_SQLITE
+def test_a_probe_in_vain_leaves_it_open_and_a_person_may_close_it(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(failure_threshold=5, max_age_s=3_600)
+    order_id = until_validated(desk)
+    open_the_breaker(desk)
+    early = probe(desk.runtime, venue="paper", account="main")
+    commit(desk.runtime, order_id=order_id)
+    desk.venue.arm({"kind": "error", "status": 503, "when": "before"})
+    in_vain = let_the_probe_come(desk)
+    after = status(desk)
+    desk.venue.disarm()
+
+    reset_breaker(desk.runtime, venue="paper", account="main", by="ann")
+    desk.pump(lambda: desk.order(order_id).is_final)
+
+    assert early == "no probe is due"
+    assert in_vain.startswith("still away")
+    assert after is BreakerStatus.OPEN
+    assert desk.end(order_id) == ("FILLED", None, "0.01")
+
+
+# ---------------------------------------------------------------------------------------------------------- the rate
+
+
+def test_a_send_waits_for_its_slot_before_its_intent_is_written(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(rate_limit=RATE, max_age_s=3_600)
+    order_id = until_validated(desk)
+    begun = desk.runtime.now()
+    spend(desk)
+
+    said = commit(desk.runtime, order_id=order_id)
+
+    assert desk.sends(order_id) == []
+    assert desk.order(order_id).status == "VALIDATED", said
+    assert reason(desk, order_id)["code"] == "RATE_SPENT"
+    desk.pump(lambda: desk.order(order_id).is_final)
+    assert desk.end(order_id) == ("FILLED", None, "0.01")
+    (send,) = desk.sends(order_id)
+    assert send["intended_at"] - begun > timedelta(seconds=30)
+
+
+@ON_SQLITE
+def test_an_order_that_waited_too_long_for_the_rate_ends_and_names_it(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(rate_limit=RATE, max_age_s=20)
+    order_id = until_validated(desk)
+    spend(desk)
+    commit(desk.runtime, order_id=order_id)
+
+    desk.pump(lambda: desk.order(order_id).is_final)
+
+    assert desk.end(order_id) == ("EXPIRED", "TOO_OLD", "0")
+    assert "has had all the requests that its rate limit allows" in reason(desk, order_id)["message"]
+    assert desk.sends(order_id) == []
+
+
+@ON_SQLITE
+def test_a_closed_gate_keeps_no_order_longer_than_its_age_and_is_named(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(max_age_s=20)
+    order_id = until_validated(desk)
+    closed = desk.runtime.now() + HOUR
+    with write(desk.engine) as conn:
+        note_trouble(conn, *PLACE, message="HTTP 418", now=desk.runtime.now(), closed=closed)
+    commit(desk.runtime, order_id=order_id)
+    waiting = reason(desk, order_id)
+
+    desk.pump(lambda: desk.order(order_id).is_final)
+
+    assert waiting["code"] == "GATE_CLOSED"
+    assert desk.end(order_id) == ("EXPIRED", "TOO_OLD", "0")
+    assert f"left alone until {format_time(closed)}" in reason(desk, order_id)["message"]
+    assert desk.runtime.now() < closed
+
+
+# ------------------------------------------------------------------------------------------- looks at what rests
+
+
+@ON_SQLITE
+def test_a_symbol_that_found_no_room_for_long_is_looked_at_in_the_urgent_lane(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(rate_limit=RATE)
+    desk.work(desk.limit("-1000"))
+    spend(desk)
+
+    starved = desk.track()
+    just_looked_at = desk.track()
+
+    assert starved.startswith("1 orders, 1 open"), starved
+    assert just_looked_at.startswith("the venue could not be asked"), just_looked_at
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(("a_minute", "looks"), [(1_200, 2), (60, 1)], ids=["usual", "small"])
+def test_looks_leave_orders_their_part_of_a_small_rate(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, a_minute: int, looks: int
+) -> None:
+    desk.work(desk.limit("-1000"))
+    desk.runtime.protection.plans = {PLACE: rate_plan(a_minute, 60)}
+    sent: list[str] = []
+    monkeypatch.setattr(look.app, "send_task", lambda task, **_: sent.append(task))
+
+    for _ in range(2):
+        watch(desk.runtime)
+        desk.track()
+
+    assert sent == ["orders.track"] * looks
