@@ -18,6 +18,7 @@ from storage.engine import read
 from storage.guards import manifest as guards
 from storage.ledger_invariants import invariants
 from storage.legal_moves import legal_move_differences
+from storage.verify import verify
 
 #: sentences that one check may add to a message: the first names the row, the rest is counted
 _MOST_SHOWN = 3
@@ -62,6 +63,16 @@ def assert_sound(engine: Engine, what: str) -> tuple[str, ...]:
     except DatabaseError as error:
         raise Corrupt(f"{what} can't be read: {error.orig}.") from error
     return tuple(CHECKS)
+
+
+def assert_verified(engine: Engine, what: str) -> None:
+    """Whatever `steadfill verify` proves, for a drill: it reads every row. Raises Corrupt with the first row that fails."""
+    with read(engine, snapshot=True) as conn:
+        failures = verify(conn).failures
+    if failures:
+        first = failures[0].first
+        more = f" (and {len(failures) - 1} checks more)" if len(failures) > 1 else ""
+        raise Corrupt(f"{what} fails `steadfill verify`: {first.row}: {first.problem}{more}.")
 
 
 def row_counts(conn: Connection) -> dict[str, int]:

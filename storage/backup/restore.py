@@ -19,7 +19,7 @@ from storage import schema
 from storage.alerts import Severity, record_alert
 from storage.backup import manifest as manifests
 from storage.backup import postgresql_dump, sqlite_copy
-from storage.backup.checks import assert_sound, frozen, row_counts
+from storage.backup.checks import assert_sound, assert_verified, frozen, row_counts
 from storage.backup.errors import BackupError, Corrupt
 from storage.backup.folder import Kept, name_of
 from storage.backup.make import told_of_disk
@@ -57,6 +57,8 @@ def drill(kept: Kept, *, server: str | URL | None = None) -> Restored:
             path = Path(scratch) / sqlite_copy.FILE
             shutil.copyfile(kept.path / sqlite_copy.FILE, path)
             rows = _assert_as_listed(path, kept.name, manifest)
+            with frozen(path) as engine:
+                assert_verified(engine, f"the backup {kept.name}")
         return Restored(backup=kept.name, manifest=manifest, rows=rows)
     if server is None:
         raise BackupError(
@@ -210,6 +212,7 @@ def _drill_on_server(kept: Kept, manifest: Manifest, server: URL) -> Restored:
         engine = make_engine(target, pool_size=1)
         try:
             assert_sound(engine, f"the backup {kept.name}")
+            assert_verified(engine, f"the backup {kept.name}")
             with read(engine, snapshot=True) as conn:
                 rows = row_counts(conn)
         finally:

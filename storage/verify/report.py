@@ -76,6 +76,9 @@ class Report:
 def verify(conn: Connection, checks: Sequence[Check] = CHECKS) -> Report:
     """Run every check. Use ``storage.engine.read(engine, snapshot=True)``: all of them must see one moment."""
     if conn.dialect.name == "postgresql":
+        from storage import postgresql
+
+        postgresql.wait_without_limit(conn)
         conn.execute(text("SET LOCAL statement_timeout = 0"))  # a look over all rows takes as long as it takes
     state = chain_state(conn)
     failures: list[Failure] = []

@@ -21,6 +21,7 @@ from storage.backup.make import make_backup
 from storage.backup.restore import drill
 from storage.engine import read, write
 from storage.ledger import balances, place_hold
+from storage.seals import append, digests, waiting_entries
 from tests.integration.backup.conftest import BOTH, NOW, Keep, deposit
 from tests.support.processes import ROOT
 from tests.support.small_disk import mounted
@@ -38,6 +39,18 @@ def test_a_backup_can_be_restored_with_every_row(engine: Engine, database_url: s
     restored = drill(find(folder, None), server=database_url)
     assert restored.backup == made.backup.name
     assert restored.rows["ledger_entries"] == 2
+
+
+def test_a_drill_reads_every_row_of_the_books(engine: Engine, database_url: str, folder: Path, keep: Keep) -> None:
+    """A forged link of the chain breaks no sum and no guard: the copy is made, and the drill names the row."""
+    deposit(engine, "d1", "5")
+    with write(engine) as conn:
+        (entry,) = digests(conn, waiting_entries(conn, 1))
+        append(conn, None, [(entry[0], "0" * 64)], at=NOW)
+    keep()
+
+    with pytest.raises(Corrupt, match=rf"fails `steadfill verify`: .*{entry[0]}"):
+        drill(find(folder, None), server=database_url)
 
 
 @ON_SQLITE
