@@ -108,6 +108,12 @@ class Capture:
         connection.execute("DROP TABLE IF EXISTS temp.journal_keys")
         self.chain = None
 
+    def look(self, connection: sqlite3.Connection) -> None:
+        """After a transaction that installed and of which it is not known how it ended."""
+        there = "SELECT 1 FROM temp.sqlite_master WHERE name = 'journal_keys' AND type = 'table'"
+        if connection.execute(there).fetchone() is None:
+            self.chain = None
+
     def take(self, connection: sqlite3.Connection) -> bytes | None:
         """The touched rows as JSON, and the notes are empty again; None where nothing that counts was touched."""
         tables = connection.execute("SELECT DISTINCT tbl FROM temp.journal_keys ORDER BY tbl").fetchall()

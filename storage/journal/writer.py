@@ -64,7 +64,8 @@ class Journal:
 
     def _begun(self, connection: Connection) -> None:
         self._local.pending = None
-        connection.info.pop("journal_installing", None)  # what stands here still was committed
+        if connection.info.pop("journal_installing", False):
+            _capture(connection).look(_driver(connection))  # a failed COMMIT took them back, which no rollback told
         if connection.get_execution_options().get("sqlite_begin", "IMMEDIATE") != "IMMEDIATE":
             return
         driver, capture = _driver(connection), _capture(connection)

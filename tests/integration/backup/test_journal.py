@@ -147,6 +147,20 @@ def test_a_record_without_its_commit_is_done_if_it_was_the_last_and_not_if_it_wa
     assert "failed" not in keys
 
 
+def test_a_connection_whose_first_commit_fails_is_journaled_by_its_next(
+    journaled: Engine, live: Path, restore: Callable[[], tuple[Restored, Dump]]
+) -> None:
+    """What a transaction made for the journal is gone with it, also where no rollback was asked for: a full disk."""
+    journaled.dispose()  # its next connection is a new one, which has no triggers yet
+    fails_at("journal.written", lambda: deposit(journaled, "failed", "100"))
+    deposit(journaled, "d1", "5")
+    before = as_it_was(journaled, live)
+
+    _, after = restore()
+
+    assert after == before
+
+
 def test_a_torn_end_is_dropped_and_damage_before_it_is_told(
     journaled: Engine, live: Path, restore: Callable[[], tuple[Restored, Dump]], folder: Path
 ) -> None:

@@ -20,7 +20,7 @@ from tasks.probe import probe
 from tasks.track import watch
 from tasks.validate import validate
 from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
-from tests.integration.orders.test_steps import REPLY_LOST
+from tests.integration.orders.in_doubt import REPLY_LOST
 from tests.support.runtime import Desk
 from workflows.breakers import reset_breaker
 
