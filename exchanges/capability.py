@@ -107,6 +107,8 @@ class Capabilities:
     #: ``params`` key of the number of a page of the open orders, from 1 on; "": they have none. Without either more than
     #: a page of them can't be read
     open_orders_page_param: str = ""
+    #: the open orders of every symbol are shown by one question: also those of somebody else, where we never traded
+    lists_all_open: bool = False
     ended_orders_a_page: int | None = None
     trades_a_page: int | None = None
     #: the venue shows no trades that are older; None: all that there ever were

@@ -9,6 +9,7 @@ from exchanges.capability import NOTHING, Amend, AmendSize, Capabilities, IdScop
 CAPABILITIES: Mapping[str, Capabilities] = {
     "binance": Capabilities(
         gets_only_read=True,
+        lists_all_open=True,
         fee_in="received",
         enforces_deadline=True,  # timestamp + recvWindow, checked again before matching
         rate_limit_is_rejection=True,
@@ -38,6 +39,7 @@ CAPABILITIES: Mapping[str, Capabilities] = {
     ),
     "bybit": Capabilities(
         gets_only_read=True,
+        lists_all_open=True,
         fee_in="received",
         enforces_deadline=True,  # timestamp + recv_window
         client_ids_unique=IdScope.ALWAYS,
@@ -55,6 +57,7 @@ CAPABILITIES: Mapping[str, Capabilities] = {
     ),
     "okx": Capabilities(
         gets_only_read=True,
+        lists_all_open=True,
         fee_in="received",
         client_ids_unique=IdScope.ALWAYS,
         finds_by="clientOrderId",
@@ -73,6 +76,7 @@ CAPABILITIES: Mapping[str, Capabilities] = {
     ),
     "kraken": Capabilities(
         gets_only_read=True,
+        lists_all_open=True,
         client_ids_unique=IdScope.OPEN_ORDERS,
         lists_filter="clientOrderId",  # fetch_order would send it as userref, which is another thing
         closed_orders_by=("fetch_closed_orders",),
@@ -97,6 +101,7 @@ CAPABILITIES: Mapping[str, Capabilities] = {
     ),
     "coinbase": Capabilities(
         gets_only_read=True,
+        lists_all_open=True,
         client_ids_unique=IdScope.ALWAYS,  # a repeat returns the first order
         client_id_param="client_order_id",  # ccxt drops clientOrderId here and makes an id of its own
         closed_orders_by=("fetch_orders",),
@@ -136,6 +141,7 @@ CAPABILITIES: Mapping[str, Capabilities] = {
     ),
     "gate": Capabilities(
         gets_only_read=True,
+        lists_all_open=True,
         fee_in="received",
         finds_by="clientOrderId",  # pending orders only
         closed_orders_by=("fetch_closed_orders",),
@@ -153,6 +159,7 @@ CAPABILITIES: Mapping[str, Capabilities] = {
     ),
     "bitget": Capabilities(
         gets_only_read=True,
+        lists_all_open=True,
         fee_in="received",
         finds_by="clientOrderId",
         closed_orders_by=("fetch_canceled_and_closed_orders",),

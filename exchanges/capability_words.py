@@ -62,6 +62,8 @@ def lists(can: Capabilities) -> str:
     words = _PAGING[can.paging]
     if can.open_orders_page_param:
         words += "; open orders by page numbers, until two looks agree"
+    if can.lists_all_open:
+        words += "; those of all symbols at once"
     if can.look_days is not None:
         words += f"; {can.look_days} days a question"
     if can.trades_kept is not None:

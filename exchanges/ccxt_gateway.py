@@ -157,6 +157,9 @@ class CcxtGateway:
     def open_orders(self, symbol: str) -> Sequence[OrderReport]:
         return self._lookup.open_orders(symbol)
 
+    def all_open_orders(self) -> Sequence[OrderReport]:
+        return self._lookup.all_open_orders()
+
     def order_trades(self, symbol: str, venue_order_id: str, since: datetime) -> Sequence[Trade]:
         return self._lookup.order_trades(symbol, venue_order_id, since)
 

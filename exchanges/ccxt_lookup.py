@@ -61,18 +61,28 @@ class Lookup:
         params = self._filter(client_id)
 
         def read(exchange: Exchange) -> list[OrderReport]:
-            limit = self._can.open_orders_a_page or _limit(exchange, "fetchOpenOrders", default=None)
             of, wanted = self._of(exchange, symbol)
-
-            def page(further: Mapping[str, object]) -> OpenPage:
-                entries = exchange.fetch_open_orders(of, None, limit, {**params, **wanted, **further})
-                full = self._has_more(exchange) or (limit is not None and len(entries) >= limit)
-                return OpenPage(entries, full=full, reply=exchange.session.wire.json)
-
-            found = every_open_order(page, self._can)
+            found = self._open_of(exchange, of, {**params, **wanted})
             return [self._report(entry, symbol) for entry in found if entry.get("symbol") == symbol]
 
         return self._caller.call(read, lists=True)
+
+    def all_open_orders(self) -> list[OrderReport]:
+        def read(exchange: Exchange) -> list[OrderReport]:
+            found = [(str(entry.get("symbol")), entry) for entry in self._open_of(exchange, None, {})]
+            return [self._report(entry, symbol) for symbol, entry in found if ":" not in symbol]  # that is no spot
+
+        return self._caller.call(read, lists=True)
+
+    def _open_of(self, exchange: Exchange, symbol: str | None, params: Mapping[str, object]) -> list[Entry]:
+        limit = self._can.open_orders_a_page or _limit(exchange, "fetchOpenOrders", default=None)
+
+        def page(further: Mapping[str, object]) -> OpenPage:
+            entries = exchange.fetch_open_orders(symbol, None, limit, {**params, **further})
+            full = self._has_more(exchange) or (limit is not None and len(entries) >= limit)
+            return OpenPage(entries, full=full, reply=exchange.session.wire.json)
+
+        return every_open_order(page, self._can)
 
     def trades_since(self, symbol: str, since: datetime) -> list[Trade]:
         kept_from = self._kept_from()

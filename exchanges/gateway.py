@@ -102,6 +102,13 @@ class Gateway(Protocol):
 
     def open_orders(self, symbol: str) -> Sequence[OrderReport]: ...
 
+    def all_open_orders(self) -> Sequence[OrderReport]:
+        """Those of every spot symbol, whoever placed them. Ask only where ``capabilities.lists_all_open`` is true.
+
+        The symbol is as the venue writes it where nobody knows its market any more.
+        """
+        ...
+
     def order_trades(self, symbol: str, venue_order_id: str, since: datetime) -> Sequence[Trade]:
         """Every trade of one order; ``since`` bounds the search where the venue can't filter by order."""
         ...

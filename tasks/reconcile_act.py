@@ -173,14 +173,14 @@ def _keep_order(conn: Connection, seen: RunAccount, one: OrderBreak, now: dateti
     known = newest_break(conn, seen.venue, seen.account, _key(one))
     if known is not None and known.status in (BreakStatus.IGNORED, BreakStatus.ACCEPTED):
         return  # a person has seen this order
-    base, quote = one.symbol.split("/")
+    assets = tuple(one.symbol.split("/")) if "/" in one.symbol else ()  # without: of a market that nobody knows
     finding = Finding(
         id=break_id(seen.run_id, seen.venue, seen.account, _key(one)),
         kind=BreakKind.ORDER,
         venue=seen.venue,
         account=seen.account,
         key=_key(one),
-        asset=base,
+        asset=assets[0] if assets else None,
         symbol=one.symbol,
         order_id=one.order_id,
         child_id=one.child_id,
@@ -193,7 +193,7 @@ def _keep_order(conn: Connection, seen: RunAccount, one: OrderBreak, now: dateti
         action=one.action,
         message=one.message,
     )
-    frozen = (base, quote) if one.action is BreakAction.FREEZE else ()
+    frozen = assets if one.action is BreakAction.FREEZE else ()
     kept = keep_finding(conn, seen.run_id, finding, BreakStatus.OPEN, frozen, by=BY_ITSELF, now=now)
     _note_open(conn, seen, kept, now, acted)
 
@@ -264,8 +264,11 @@ def _close_gone(
     seen_again = _seen_again(look)
     for known in open_breaks_of(conn, seen.venue, seen.account):
         waits = known.action is BreakAction.FREEZE or known.key in found or known.key in seen_again
-        was_looked_for = scope is RunScope.FULL and (known.kind is BreakKind.ORDER or known.asset in judged)
-        if waits or not was_looked_for:
+        if known.kind is BreakKind.ORDER:
+            was_looked_for = look.looked_for_orders(known.symbol or "")
+        else:
+            was_looked_for = known.asset in judged
+        if waits or scope is not RunScope.FULL or not was_looked_for:
             continue
         close_break(conn, known, BreakStatus.GONE, by=BY_ITSELF, note=f"run {seen.run_id} did not find it", now=now)
         acted.gone += 1

@@ -6,16 +6,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import structlog
+
 from accounting.reconciliation import BalanceSeen, differing, seen
 from accounting.reconciliation_orders import OrderBreak, order_breaks
 from accounting.reconciliation_positions import PositionBreak
+from exchanges.evidence import Evidence, VenueError
 from exchanges.gateway import Gateway
 from exchanges.protection.lanes import LONG_JOB_PATIENCE_S, waiting_at_most
+from exchanges.protection.refused import NotAdmitted
 from failpoints import failpoint
 from models.clock import format_time
 from models.ids import is_of_deployment
 from models.money import plain, plain_or_none
 from models.reconciliation import RunScope
+from models.reports import OrderReport
 from storage.deployment import prefix_of_deployment
 from storage.engine import read, write
 from storage.ledger_reads import opened_at
@@ -32,6 +37,8 @@ from tasks.back_fill import OrdersRead, read_orders, strangers
 from tasks.hot_books import hot_balances
 from tasks.runtime import Runtime
 
+log = structlog.get_logger()
+
 #: Trades are read again this far back, since venues may show them late.
 OVERLAP = timedelta(hours=1)
 
@@ -46,6 +53,9 @@ class Look:
     balances: tuple[BalanceSeen, ...]
     orders: tuple[OrderBreak, ...]
     positions: tuple[PositionBreak, ...]
+    #: symbols whose open orders were read, and whether those of every other symbol were
+    symbols: frozenset[str]
+    listed_all: bool
     #: assets that requests of ours, or orders that could not be read, may have moved
     blurred: frozenset[str]
     #: what trades of orders that are not ours moved, by asset
@@ -53,6 +63,10 @@ class Look:
     #: from when on
     strangers_from: datetime
     figures: Mapping[str, int]
+
+    def looked_for_orders(self, symbol: str) -> bool:
+        """Whether an order that rests in the symbol would have been seen."""
+        return self.listed_all or symbol in self.symbols
 
     def body(self) -> dict[str, Any]:
         """As evidence, and for the second look to compare with; decimals in plain notation."""
@@ -137,6 +151,8 @@ def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
         full = scope is RunScope.FULL
         symbols = symbols_to_read(conn, venue, account, since) if full else live_symbols(conn, venue, account)
     orders_read = read_orders(runtime, gateway, symbols, since if full else None)
+    elsewhere = _open_elsewhere(gateway, frozenset(symbols)) if full else None
+    orders_read.open_orders += elsewhere or []
     failpoint("reconcile.back_filled")
     with read(runtime.engine) as conn:
         before = motion(conn, venue, account)
@@ -152,6 +168,8 @@ def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
         balances=tuple(seen(ours, cached_balances(runtime, venue, account), theirs)) if full else (),
         orders=tuple(one for one in orders if one.symbol not in orders_read.unread),
         positions=tuple(one for one in orders_read.positions if one.symbol not in orders_read.unread),
+        symbols=frozenset(symbols) - orders_read.unread,
+        listed_all=elsewhere is not None and not orders_read.unread,
         blurred=before.in_doubt | after.in_doubt | unread,
         strangers=strangers(trade for trade in orders_read.foreign if trade.traded_at >= told_from),
         strangers_from=told_from,
@@ -163,6 +181,22 @@ def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
             "open_orders": len(orders_read.open_orders),
         },
     )
+
+
+def _open_elsewhere(gateway: Gateway, symbols: frozenset[str]) -> list[OrderReport] | None:
+    """What rests in other symbols: ours that no row tells of, or somebody else's. None where nobody can say.
+
+    An order there that can't be read is no order of ours that is known, and keeps nobody from comparing all else.
+    """
+    if not gateway.capabilities.lists_all_open:
+        return None
+    try:
+        return [report for report in gateway.all_open_orders() if report.symbol not in symbols]
+    except VenueError as error:
+        if error.evidence is Evidence.RATE_LIMITED or error.outage or isinstance(error, NotAdmitted):
+            raise
+        log.warning("orders in symbols without ours could not be listed", venue=gateway.venue, error=error.message)
+        return None
 
 
 def cached_balances(runtime: Runtime, venue: str, account: str) -> Mapping[str, Decimal] | None:

@@ -159,6 +159,10 @@ class DryRunGateway:
         with self._open() as account:
             return [report(order, account.trades(order.id)) for order in account.open_orders(symbol)]
 
+    def all_open_orders(self) -> Sequence[OrderReport]:
+        with self._open() as account:
+            return [report(order, account.trades(order.id)) for order in account.open_orders()]
+
     def order_trades(self, symbol: str, venue_order_id: str, since: datetime) -> Sequence[Trade]:
         del symbol, since
         with self._open() as account:

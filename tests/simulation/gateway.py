@@ -169,6 +169,9 @@ class SimulatedGateway:
 
     def open_orders(self, symbol: str) -> Sequence[OrderReport]:
         del symbol
+        return self.all_open_orders()
+
+    def all_open_orders(self) -> Sequence[OrderReport]:
         return self._ask("open", self._venue.open_orders)
 
     def order_trades(self, symbol: str, venue_order_id: str, since: datetime) -> Sequence[Trade]:

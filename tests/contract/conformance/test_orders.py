@@ -14,6 +14,7 @@ from models.reports import OrderReport, VenueStatus
 from models.vocabulary import Liquidity, Side, TimeInForce
 from tests.contract.conformance.orders import CROSSING, MARKET, evidence, held, new_order, passed, refusal
 from tests.contract.dialects.dialect import Dialect
+from tests.contract.dialects.server import Operation
 
 D = Decimal
 ENDED_SHORT = frozenset({VenueStatus.CANCELED, VenueStatus.EXPIRED})
@@ -78,6 +79,19 @@ def test_a_market_order_counts_in_base_or_is_refused_unsent(gateway: Gateway, ve
     assert (looked.status, looked.filled_quantity, looked.price) == (VenueStatus.FILLED, D("0.5"), None)
     (trade,) = gateway.order_trades(venue.symbol, report.venue_order_id, order.timestamp)
     assert (trade.quantity, trade.price) == (D("0.5"), D("62000") if side is Side.BUY else D("61999.99"))
+
+
+def test_the_open_orders_of_all_symbols_are_shown_by_one_question(gateway: Gateway, venue: Dialect) -> None:
+    if not venue.can.lists_all_open:
+        pytest.skip("nobody says that this venue has such a list")
+    venue.rest_many(3)
+
+    shown = gateway.all_open_orders()
+
+    assert {report.venue_order_id for report in shown} == {order.id for order in venue.book.orders}
+    asked = venue.server.asked(Operation.OPEN_ORDERS)[-1]
+    assert not {"symbol", "instId", "product_ids", "currency_pair", "pair"} & asked.query.keys()
+    assert list(shown) == list(gateway.open_orders(venue.symbol))
 
 
 def test_a_maker_fills_in_parts_and_is_told_apart(gateway: Gateway, venue: Dialect) -> None:

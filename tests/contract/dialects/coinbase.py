@@ -267,8 +267,8 @@ class Coinbase(Dialect):
 
     def _batch(self, request: Request) -> Reply:
         query = request.query
-        assert query["product_ids"] == PRODUCT
         status = query.get("order_status")
+        assert query.get("product_ids", PRODUCT if status == "OPEN" else None) == PRODUCT
         found = [order for order in self.book.seen() if status in {None, STATUSES[order.status]}]
         page, more = _page(query, found, lambda order: order.created_ms, "start_date", "end_date")
         body = {"orders": [_shown(order) for order in page], "sequence": "0", "has_next": more}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from exchanges.evidence import Evidence, VenueError
 from models.reconciliation import AccountStage, BreakStatus, RunStatus
 from models.reports import NewOrder
 from models.vocabulary import OrderType, Side, TimeInForce
@@ -20,6 +21,7 @@ from storage.ledger import balances, invariants
 from storage.order_tables import fills
 from storage.reconciliation_tables import corrections
 from storage.reconciliations import get_run, run_account
+from storage.service_tables import deployment
 from tasks.reconcile import reconcile_account
 from tasks.reconcile_orders import compare_orders
 from tests.support.runtime import Desk
@@ -197,6 +199,36 @@ def test_a_stranger_on_the_account_is_told_and_what_they_traded_explains_the_bre
     gone = get(booked, foreign.id)
     reconcile(booked)
     assert (gone.status, get(booked, foreign.id).status) == ("open", "gone")
+
+
+def test_an_order_in_a_symbol_that_we_never_traded_is_found(booked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger's is told and ends with it; one with the mark of this deployment stops its assets."""
+    with read(booked.engine) as conn:
+        mark = conn.execute(select(deployment.c.prefix)).scalar_one()
+    resting: dict[str, Any] = {"type": OrderType.LIMIT, "side": Side.BUY, "quantity": Decimal(1)}
+    ether = strangers_order(booked, "by-hand-4", symbol="ETH/USDT", price=Decimal(1000), **resting)
+    ours = strangers_order(booked, f"{mark}{'0' * 15}", symbol="SOL/USDT", price=Decimal(50), **resting)
+
+    breaks = found(booked, reconcile(booked))
+
+    foreign, unknown = breaks[f"order:foreign:ETH/USDT:{ether}"], breaks[f"order:not_on_record:SOL/USDT:{ours}"]
+    assert len(breaks) == 2
+    assert (foreign.asset, foreign.severity, foreign.action) == ("ETH", "tolerance", "report")
+    assert (unknown.asset, unknown.severity, unknown.action) == ("SOL", "critical", "freeze")
+    assert {freeze.asset for freeze in frozen(booked)} == {"SOL", "USDT"}
+
+    booked.withdraw_everything()
+    with monkeypatch.context() as patch:
+        gateway: Any = booked.runtime.gateways.get("paper", "main")
+        patch.setattr(gateway, "all_open_orders", _unreadable)
+        reconcile(booked)
+    assert get(booked, foreign.id).status == "open", "a list that can't be read ends nothing, and fails no run"
+    reconcile(booked)
+    assert (get(booked, foreign.id).status, get(booked, unknown.id).status) == ("gone", "open")
+
+
+def _unreadable() -> Any:
+    raise VenueError(Evidence.AMBIGUOUS, "it names no order id")
 
 
 def get(desk: Desk, break_id: str) -> Break:
