@@ -9,11 +9,22 @@ import structlog
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, update
 
 from models.clock import from_micros, micros
-from risk.breaker import Breaker, BreakerPolicy, BreakerStatus, Event, Probe, Transition, transition
+from risk.breaker import (
+    Breaker,
+    BreakerPolicy,
+    BreakerStatus,
+    Event,
+    Failed,
+    Probe,
+    ProbeEnded,
+    Transition,
+    transition,
+)
 from storage.alerts import Severity, record_alert
 from storage.engine import read, write
 from storage.protection_tables import breaker_transitions, breakers
 from storage.upsert import upserts
+from storage.venue_states import note_trouble
 
 log = structlog.get_logger()
 
@@ -80,6 +91,9 @@ def apply_event(
         values = {"at": moved.at, "from_status": moved.before, "to_status": moved.after, "cause": moved.cause}
         conn.execute(_RECORD, {"venue": venue, "account": account, **values})
         _alert(conn, venue, account, before, after, moved, policy)
+        if moved.after is BreakerStatus.OPEN and isinstance(event, Failed | ProbeEnded):
+            # Who looks at an open breaker finds there what the venue did last, whichever step it failed.
+            note_trouble(conn, venue, account, message=event.message, now=now)
     return after
 
 

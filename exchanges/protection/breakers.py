@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 
-from exchanges.evidence import VenueError
+from exchanges.evidence import Evidence, VenueError
 from exchanges.protection.refused import breaker_open
 from exchanges.registry import UnknownVenue
 from risk.breaker import Breaker, BreakerPolicy, BreakerStatus, Event, Failed, ProbeEnded, ProbeWanted, Reset
@@ -99,6 +99,11 @@ def _name(error: Exception) -> str:
     return type(error).__name__
 
 
+def _is_an_answer(error: VenueError) -> bool:
+    """Whether the venue itself said no. What our own rate, seats or lines held back says nothing of it."""
+    return not error.outage and (error.evidence is not Evidence.NOT_SENT or error.status is not None)
+
+
 class VenueBreaker:
     """The breaker of one venue account: ``with breaker.guarding(): …``, or ``@breaker.guarding()`` over a function."""
 
@@ -146,7 +151,8 @@ class VenueBreaker:
     def probe(self, ask: Callable[[], object]) -> str:
         """``ask`` the venue something harmless, if that is due and nobody else does it; says what came of it.
 
-        Any answer closes the breaker, a refusal too. A process that ends within leaves the probe to another one.
+        Any answer closes the breaker, a refusal too; what never left us is none. A process that ends within leaves the
+        probe to another one.
         """
         if not self.state().is_probe_due(self._breakers.now()):
             return "no probe is due"
@@ -158,7 +164,7 @@ class VenueBreaker:
         try:
             ask()
         except VenueError as error:
-            answered, message = not error.outage, error.message
+            answered, message = _is_an_answer(error), error.message
         except Exception as error:
             self._end(probe.number, f"it could not be asked ({type(error).__name__})", answered=False)
             raise

@@ -9,7 +9,7 @@ import pytest
 
 from exchanges.evidence import Evidence, VenueError
 from exchanges.protection.breakers import KEPT_S, Breakers, Place, VenueBreaker
-from exchanges.protection.refused import BreakerOpen
+from exchanges.protection.refused import BreakerOpen, budget_spent, no_seat
 from exchanges.registry import UnknownVenue
 from risk.breaker import Breaker, BreakerPolicy, BreakerStatus, Event, transition
 from risk.lane import Lane
@@ -211,9 +211,29 @@ def _limit() -> None:
     raise VenueError(Evidence.RATE_LIMITED, "slow down", status=429)
 
 
+def _no_seat() -> None:
+    raise no_seat(PLACE[0])
+
+
+def _no_room() -> None:
+    raise budget_spent(*PLACE, 2.0, closed=False)
+
+
+def _not_in_turn() -> None:
+    raise VenueError(Evidence.NOT_SENT, "those before have not ended: nothing was sent")
+
+
 @pytest.mark.parametrize(
     ("ask", "status"),
-    [(_answer, BreakerStatus.CLOSED), (_stay_away, BreakerStatus.OPEN), (_limit, BreakerStatus.CLOSED)],
+    [
+        (_answer, BreakerStatus.CLOSED),
+        (_stay_away, BreakerStatus.OPEN),
+        (_limit, BreakerStatus.CLOSED),
+        # held back by us: the venue was never asked, and may be as far away as before
+        (_no_seat, BreakerStatus.OPEN),
+        (_no_room, BreakerStatus.OPEN),
+        (_not_in_turn, BreakerStatus.OPEN),
+    ],
 )
 def test_a_probe_closes_it_where_the_venue_answers_at_all(ask: Callable[[], None], status: BreakerStatus) -> None:
     shared = Shared()
