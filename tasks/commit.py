@@ -44,6 +44,9 @@ CAUSE = "commit"
 #: how the outcome of a send begins that the venue has acknowledged
 ACCEPTED = "accepted as"
 
+#: an earlier step of its chain has not been done
+NOT_READY = frozenset({OrderStatus.RECEIVED, OrderStatus.PREPARED})
+
 #: A slice that comes early by less than this waits for its time in its slot: RabbitMQ delays by whole seconds.
 LONGEST_WAIT_S = 1.2
 
@@ -67,6 +70,10 @@ def commit(runtime: Runtime, *, order_id: str, child_id: str | None = None, trie
         return _send_slice(runtime, order_id, child_id, tries)
     with read(runtime.engine) as conn:
         order = get_order(conn, order_id)
+    if order.status in NOT_READY:
+        # Its chain goes on behind a step that was put off. That step's row has its time: a second one from here would make
+        # two of each, again and again, for as long as the order waits.
+        return f"nothing to send: {order.status}"
     if order.is_scheduled and order.status is OrderStatus.VALIDATED:
         if late(order, runtime.now(), runtime.settings.execution.max_age_s):
             return expire_unsent(runtime, order_id)

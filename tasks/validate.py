@@ -26,6 +26,9 @@ def validate(runtime: Runtime, *, order_id: str, tries: int = 0) -> str:
     execution = runtime.settings.execution
     with read(runtime.engine) as conn:
         order = get_order(conn, order_id)
+    if order.status is not OrderStatus.PREPARED:
+        # Where prepare was put off its row has its time: no second one from here.
+        return f"nothing to do: {order.status}"
     instrument = instrument_of(runtime, order.venue, order.symbol)
     if instrument is None:
         return try_again_later(runtime, order, Trouble.VENUE_READ, tries, f"{order.symbol} is not known at present")

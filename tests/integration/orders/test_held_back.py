@@ -11,8 +11,8 @@ from exchanges.evidence import Evidence, VenueError
 from models.clock import format_time, parse_time
 from risk.breaker import BreakerStatus
 from risk.reservation import rate_plan
-from storage.engine import write
-from storage.venue_states import note_trouble
+from storage.engine import read, write
+from storage.venue_states import list_venue_states, note_trouble
 from tasks import look
 from tasks.commit import commit
 from tasks.prepare import prepare
@@ -33,6 +33,8 @@ RATE = "6000/minute"
 #: of the ordinary lane's 4800 in a minute: what is ordinary waits for some forty seconds after that
 SPENT = 4_000.0
 HOUR = timedelta(hours=1)
+#: what an order leaves in the outbox that is to begin again at its time
+START = "orders.start"
 
 
 def open_the_breaker(desk: Desk) -> None:
@@ -40,6 +42,13 @@ def open_the_breaker(desk: Desk) -> None:
     for _ in range(breaker.policy.failure_threshold):
         breaker.note(VenueError(Evidence.AMBIGUOUS, "HTTP 502", status=502, outage=True))
     assert status(desk) is BreakerStatus.OPEN
+
+
+def hold_back(desk: Desk, by: str) -> None:
+    if by == "breaker":
+        open_the_breaker(desk)
+    else:
+        spend(desk)
 
 
 def status(desk: Desk) -> BreakerStatus:
@@ -55,6 +64,12 @@ def let_the_probe_come(desk: Desk) -> str:
     assert due_at is not None
     desk.runtime.advance_to(due_at + timedelta(milliseconds=1))
     return probe(desk.runtime, venue="paper", account="main")
+
+
+def last_error(desk: Desk) -> str:
+    with read(desk.engine) as conn:
+        (state,) = list_venue_states(conn)
+    return str(state["last_error"])
 
 
 def reason(desk: Desk, order_id: str) -> dict[str, Any]:
@@ -115,6 +130,25 @@ def test_an_order_that_waited_too_long_for_a_breaker_ends_and_names_it(open_a_de
 
 
 @ON_SQLITE
+@pytest.mark.parametrize(
+    ("at", "held_back_by"),
+    [("prepare", "breaker"), ("prepare", "rate"), ("commit", "breaker"), ("commit", "rate")],
+)
+def test_an_order_that_waits_for_long_is_one_row_all_the_time(
+    open_a_desk: OpenDesk, at: str, held_back_by: str
+) -> None:
+    desk = open_a_desk(failure_threshold=5, rate_limit=RATE)
+    order_id = desk.limit("-1000") if at == "prepare" else until_validated(desk, type="limit", price="30000")
+    hold_back(desk, held_back_by)
+    until = desk.runtime.now() + timedelta(seconds=30)
+
+    desk.pump(lambda: desk.runtime.now() > until or desk.waiting() != [START])
+
+    assert desk.waiting() == [START]
+    assert desk.sends(order_id) == []
+
+
+@ON_SQLITE
 def test_while_a_breaker_is_open_cancels_and_lookups_get_through(open_a_desk: OpenDesk) -> None:
     desk = open_a_desk(failure_threshold=5, rate_limit=RATE)
     resting = desk.limit("-1000")
@@ -168,6 +202,34 @@ def test_a_probe_in_vain_leaves_it_open_and_a_person_may_close_it(open_a_desk: O
     assert in_vain.startswith("still away")
     assert after is BreakerStatus.OPEN
     assert desk.end(order_id) == ("FILLED", None, "0.01")
+
+
+@ON_SQLITE
+def test_a_probe_that_our_own_rate_holds_back_is_no_answer(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(failure_threshold=5)
+    open_the_breaker(desk)
+    desk.runtime.protection.limiter.close(*PLACE, for_s=HOUR.total_seconds())
+
+    said = let_the_probe_come(desk)
+
+    assert said.startswith("still away: paper (account main) wants to be left alone"), said
+    assert status(desk) is BreakerStatus.OPEN
+
+
+@ON_SQLITE
+def test_what_opened_a_breaker_is_the_last_error_of_its_venue(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(failure_threshold=2)
+    desk.venue.arm({"kind": "error", "status": 502, "when": "before"})
+
+    for _ in range(2):
+        prepare(desk.runtime, order_id=desk.place())
+    opened_by = last_error(desk)
+    desk.venue.disarm()
+    desk.venue.arm({"kind": "error", "status": 503, "when": "before"})
+    let_the_probe_come(desk)
+
+    assert "HTTP 502" in opened_by
+    assert "HTTP 503" in last_error(desk)
 
 
 # ---------------------------------------------------------------------------------------------------------- the rate
