@@ -9,17 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
-
 from ops import state
 from ops.roles import ROLES
 from settings import Settings
 from storage.backup import folder, manifest
 from storage.backup.errors import BackupError
 from storage.backup.folder import Kept
+from storage.backup.heads import journal_state
 from storage.backup.make import make_backup
 from storage.backup.restore import Restored, drill, restore_postgresql, restore_sqlite
-from storage.engine import make_engine, read
+from storage.engine import make_engine
 from storage.journal import keeper
 
 
@@ -47,26 +46,14 @@ def keep_journal(settings: Settings) -> str | None:
     engine = make_engine(settings.database_url, pool_size=1)
     try:
         if not settings.backup.journal:
-            keeper.end(engine)
+            keeper.end(engine, datetime.now(UTC))
             return None
-        if keeper.is_whole(engine, target) and _has_base(settings, engine):
+        if journal_state(engine, settings.backup_folder, every_record=True).problem is None:
             return None
-        keeper.end(engine)  # after a power cut, an upgrade or a restore: another history begins
+        keeper.end(engine, datetime.now(UTC))  # after a power cut, an upgrade or a restore: another history begins
     finally:
         engine.dispose()
     return f"a journal of changes begins, with the backup {make(settings)['name']}"
-
-
-def _has_base(settings: Settings, engine: Engine) -> bool:
-    """Whether a backup of this history is there for the journal to go on from."""
-    with read(engine) as conn:
-        head = keeper.head_of(conn)
-    for one in folder.kept(settings.backup_folder):
-        with contextlib.suppress(BackupError):
-            journal = manifest.read(one.path).journal
-            if head is not None and journal is not None and journal["chain"] == head.chain:
-                return True
-    return False
 
 
 def listed(settings: Settings) -> list[dict[str, Any]]:
@@ -107,7 +94,7 @@ def bring_back(settings: Settings, name: str | None, *, into: str | None, confir
             f"{target} is there. It would be set aside (never deleted), and the restored one would have what {kept.name} and "
             "the journal tell. Say --yes to go on, or --drill to try the backup without changing anything."
         )
-    with state.roles_locked(settings.home, ROLES):
+    with state.roles_locked(settings.home, ROLES), folder.undisturbed(settings.backup_folder):
         state.end_leftovers(settings.home, ROLES)
         assert_unused(target)
         return _told(restore_sqlite(kept, target, now=now, reason=reason))

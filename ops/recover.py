@@ -34,9 +34,10 @@ def recover_if_damaged(settings: Settings, say: Say) -> None:
         )
     try:
         assert_unused(target)
+        with folder.undisturbed(settings.backup_folder):
+            _restore_newest(kept, target, damage, say)
     except BackupError as error:
         raise StartError(f"The database {target} is damaged: {damage}. It can't be replaced: {error}") from None
-    _restore_newest(kept, target, damage, say)
 
 
 def _restore_newest(kept: list[Kept], target: Path, damage: str, say: Say) -> None:

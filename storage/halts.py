@@ -1,7 +1,7 @@
 """Stops on new sends: for everything, a venue, or one of its accounts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -16,6 +16,11 @@ ALL = ""
 RESTORE = "restore"
 #: … and where something that was answered may be missing: a person lifts it
 INCOMPLETE_RESTORE = "incomplete restore"
+#: where the database's file was found damaged under running processes, until it is restored
+DAMAGE = "damage"
+
+
+_OUR_OWN = (RESTORE, INCOMPLETE_RESTORE, DAMAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,7 @@ class Halt:
     @property
     def ends_nothing(self) -> bool:
         """Orders wait it out, as long as their own time allows: nobody asked for them to be stopped."""
-        return self.by in (RESTORE, INCOMPLETE_RESTORE)
+        return self.by in _OUR_OWN
 
     def sentence(self) -> str:
         scope = f"venue {self.venue}" if self.venue else "all venues"
@@ -54,6 +59,20 @@ def set_halt(conn: Connection, halt: Halt) -> None:
         "venue": halt.venue, "account": halt.account, "reason": halt.reason, "by": halt.by, "since": halt.since
     }  # fmt: skip
     conn.execute(upsert(conn, halts).values(values).on_conflict_do_nothing())
+
+
+def halt_for_restore(conn: Connection, halt: Halt) -> None:
+    """Halt everything in the place of what an earlier restore or a damage left, but a person's own halt stays theirs.
+
+    Where somebody still has to look at an incomplete restore this one is incomplete as well: lifting it by itself would
+    lift that. Its time is this restore's, so that a reconciliation before it counts for nothing.
+    """
+    present = halt_meeting(conn, ALL, ALL)
+    if present is not None and present.ends_nothing:
+        lift_halt(conn, ALL, ALL)
+        if present.by == INCOMPLETE_RESTORE:
+            halt = replace(halt, by=INCOMPLETE_RESTORE, reason=f"{halt.reason}; before that: {present.reason}")
+    set_halt(conn, halt)
 
 
 def lift_halt(conn: Connection, venue: str, account: str) -> bool:

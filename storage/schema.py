@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -12,13 +13,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, delete, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.engine import URL
 
 from storage.all_tables import metadata
 from storage.engine import make_engine, read, write
 from storage.guards import manifest
-from storage.journal_tables import journal_head
+from storage.journal import keeper
 from storage.legal_moves import legal_move_differences, write_legal_moves
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -55,9 +56,7 @@ def _upgrade(engine: Engine) -> str:
 
 def _end_journal(engine: Engine) -> None:
     """Its records tell of the tables as they were; the next backup begins another."""
-    with write(engine) as connection:
-        if inspect(connection).has_table(journal_head.name):
-            connection.execute(delete(journal_head))
+    keeper.end(engine, datetime.now(UTC))
 
 
 def current(target: Engine | str | URL) -> str | None:

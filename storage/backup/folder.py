@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from storage.backup.errors import BackupError
@@ -36,12 +36,26 @@ def kept(folder: Path) -> list[Kept]:
     """The finished backups, oldest first."""
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        try:
-            made_at = datetime.strptime(path.name, _STAMP).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-        found.append(Kept(name=path.name, made_at=made_at, path=path))
+        made_at = _time_of(path.name)
+        if made_at is not None and path.is_dir():
+            found.append(Kept(name=path.name, made_at=made_at, path=path))
     return found
+
+
+def _time_of(name: str) -> datetime | None:
+    try:
+        return datetime.strptime(name, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None  # somebody else's
+
+
+def after_all(folder: Path, now: datetime) -> datetime:
+    """The time by which a backup made now is named: after every other, though the clock was set back since.
+
+    What is newest is so by its name, and neither a restore nor the rotation may take an older one for it.
+    """
+    latest = kept(folder)[-1:]
+    return max(now, latest[0].made_at + timedelta(microseconds=1)) if latest else now
 
 
 def find(folder: Path, name: str | None) -> Kept:
@@ -71,10 +85,20 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def undisturbed(folder: Path) -> Iterator[None]:
+    """As ``alone``, for one who only reads: a folder that nobody may write to is as it is."""
+    with ExitStack() as held:
+        with suppress(OSError):
+            held.enter_context(alone(folder))
+        yield
+
+
 def remove_partial(folder: Path) -> None:
     """What a killed process left; the caller holds the folder."""
     for path in folder.glob(f"*{PARTIAL}"):
-        shutil.rmtree(path, ignore_errors=True)
+        if _time_of(path.name.removesuffix(PARTIAL)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def rotate(folder: Path, *, keep_daily: int, keep_weekly: int) -> list[str]:

@@ -22,11 +22,12 @@ from storage.backup import postgresql_dump, sqlite_copy
 from storage.backup.checks import assert_sound, frozen, row_counts
 from storage.backup.errors import BackupError
 from storage.backup.folder import PARTIAL, Kept, name_of
+from storage.backup.heads import heads
 from storage.backup.manifest import Manifest
 from storage.backup.rotation import ALWAYS_KEPT
 from storage.engine import make_engine, read
 from storage.journal import keeper
-from storage.journal.files import remove_unneeded
+from storage.journal.files import lay_out, remove_unneeded
 
 #: what a full disk and a used-up quota say
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -51,10 +52,9 @@ def make_backup(
     database = make_url(url)
     with told_of_disk(folder), folders.alone(folder):
         folders.remove_partial(folder)
-        name = name_of(now)
+        made_at = folders.after_all(folder, now)
+        name = name_of(made_at)
         final, partial = folder / name, folder / f"{name}{PARTIAL}"
-        if final.exists():
-            raise BackupError(f"a backup named {name} exists already. Try again.")
         partial.mkdir(mode=0o700)
         try:
             if journal and database.get_backend_name() == "sqlite":
@@ -69,7 +69,7 @@ def make_backup(
         if manifest.journal is not None:
             _next_segment(database, folder)
         removed = folders.rotate(folder, keep_daily=keep_daily, keep_weekly=keep_weekly)
-    return Made(backup=Kept(name=name, made_at=now, path=final), manifest=manifest, removed=tuple(removed))
+    return Made(backup=Kept(name=name, made_at=made_at, path=final), manifest=manifest, removed=tuple(removed))
 
 
 def _copied(database: URL, partial: Path, now: datetime) -> Manifest:
@@ -93,6 +93,8 @@ def _sqlite(source: Path, partial: Path, now: datetime) -> Manifest:
             rows = row_counts(conn)
             revision = MigrationContext.configure(conn).get_current_revision()
             head = keeper.head_of(conn)
+    if head is not None:
+        lay_out(source, head.chain, head.segment + 1)  # before the backup counts: its absence will be a loss
     return Manifest(
         database="sqlite",
         journal=asdict(head) if head is not None else None,
@@ -144,10 +146,9 @@ def _next_segment(database: URL, folder: Path) -> None:
     finally:
         engine.dispose()
     needed: dict[str, int] = {}
-    for one in folders.kept(folder)[-ALWAYS_KEPT:]:
-        head = manifests.read(one.path).journal
+    for head in heads(folder)[-ALWAYS_KEPT:]:
         if head is not None:
-            needed[head["chain"]] = min(needed.get(head["chain"], head["segment"]), head["segment"])
+            needed[head.chain] = min(needed.get(head.chain, head.segment), head.segment)
     remove_unneeded(Path(str(database.database)), needed)
 
 
@@ -159,17 +160,18 @@ def _assert_there(path: Path) -> None:
 
 
 @contextmanager
-def told_of_disk(folder: Path) -> Iterator[None]:
-    """What the disk says, in sentences."""
+def told_of_disk(folder: Path, what: str = "a backup") -> Iterator[None]:
+    """What the disk says of ``what``, in sentences."""
+    elsewhere = ", or name another folder in [backup] folder" if what == "a backup" else ""
     try:
         yield
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise BackupError(
-                f"there is no room for a backup in {folder}. What was written of it is removed, earlier backups are "
-                "untouched. Make room, or name another folder in [backup] folder."
+                f"there is no room for {what} in {folder}. What was written of it is removed, earlier backups are "
+                f"untouched. Make room{elsewhere}."
             ) from error
         raise BackupError(
-            f"a backup can't be written to {folder}: {error.strerror}. Earlier backups are untouched. "
+            f"{what} can't be written to {folder}: {error.strerror}. Earlier backups are untouched. "
             "Check the folder's permissions and its disk."
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +23,12 @@ from storage.backup import postgresql_dump, sqlite_copy
 from storage.backup.checks import assert_sound, assert_verified, frozen, row_counts
 from storage.backup.errors import BackupError, Corrupt
 from storage.backup.folder import Kept, name_of
+from storage.backup.heads import heads
 from storage.backup.make import told_of_disk
 from storage.backup.manifest import Manifest
 from storage.engine import make_engine, read, write
-from storage.halts import ALL, INCOMPLETE_RESTORE, RESTORE, Halt, set_halt
+from storage.halts import ALL, INCOMPLETE_RESTORE, RESTORE, Halt, halt_for_restore
+from storage.journal.files import lay_out, next_chain
 from storage.journal.replay import Replayed, replay
 
 #: what belongs to a SQLite file; the log of an old file beside a new one would be applied to it
@@ -78,27 +81,15 @@ def restore_sqlite(kept: Kept, target: Path, *, now: datetime, reason: str) -> R
             f"{kept.name} is a dump of PostgreSQL. Restore it with --into postgresql://…, an empty database."
         )
     fresh = target.with_name(f"{target.name}.restoring")
-    with told_of_disk(target.parent):
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove(fresh)  # of a restore that was killed
-        shutil.copyfile(kept.path / sqlite_copy.FILE, fresh)
-        fresh.chmod(0o600)
-    failpoint("restore.copied")
     try:
-        _assert_as_listed(fresh, kept.name, manifest)
-        replayed = replay(fresh, target)
-        failpoint("restore.replayed")
-        if replayed.gap is not None:
-            reason = f"{reason}; {replayed.gap}"
-        engine = make_engine(f"sqlite:///{fresh}")
-        try:
-            _halt(engine, now, reason, by=RESTORE if replayed.gap is None else INCOMPLETE_RESTORE)
-        finally:
-            engine.dispose()  # the last connection moves the write-ahead log into the file
-        with frozen(fresh) as copy, read(copy) as conn:
-            assert_sound(copy, f"what was restored from {kept.name} and its journal")
-            rows = row_counts(conn)
-        manifests.sync_file(fresh)
+        replayed, rows = _prepared(fresh, kept, manifest, target, now=now, reason=reason)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        _remove(fresh)
+        why = str(getattr(error, "orig", None) or error).rstrip(".")
+        raise BackupError(
+            f"{kept.name} and its journal can't be restored: {why}. Nothing was changed. Make room where it is the disk, or "
+            "use another backup."
+        ) from error
     except BaseException:
         _remove(fresh)
         raise
@@ -107,7 +98,36 @@ def restore_sqlite(kept: Kept, target: Path, *, now: datetime, reason: str) -> R
     failpoint("restore.set_aside")
     fresh.rename(target)
     manifests.sync_folder(target.parent)
+    with told_of_disk(target.parent, "a mark in the journal"):
+        lay_out(target, next_chain(target, now), 0)  # what is committed from here on is in no earlier journal
     return Restored(backup=kept.name, manifest=manifest, rows=rows, replayed=replayed, set_aside=aside)
+
+
+def _prepared(
+    fresh: Path, kept: Kept, manifest: Manifest, target: Path, *, now: datetime, reason: str
+) -> tuple[Replayed, dict[str, int]]:
+    """Make ``fresh`` from the backup and the journal of ``target``, halted, checked and on disk; its row counts too."""
+    with told_of_disk(target.parent, "the restored database"):
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove(fresh)  # of a restore that was killed
+        shutil.copyfile(kept.path / sqlite_copy.FILE, fresh)
+        fresh.chmod(0o600)
+    failpoint("restore.copied")
+    _assert_as_listed(fresh, kept.name, manifest)
+    replayed = replay(fresh, target, heads(kept.path.parent, after=kept.name))
+    failpoint("restore.replayed")
+    if replayed.gap is not None:
+        reason = f"{reason}; {replayed.gap}"
+    engine = make_engine(f"sqlite:///{fresh}")
+    try:
+        _halt(engine, now, reason, by=RESTORE if replayed.gap is None else INCOMPLETE_RESTORE)
+    finally:
+        engine.dispose()  # the last connection moves the write-ahead log into the file
+    with frozen(fresh) as copy, read(copy) as conn:
+        assert_sound(copy, f"what was restored from {kept.name} and its journal")
+        rows = row_counts(conn)
+    manifests.sync_file(fresh)
+    return replayed, rows
 
 
 def restore_postgresql(kept: Kept, into: str | URL, *, now: datetime, reason: str) -> Restored:
@@ -150,9 +170,8 @@ def set_aside(target: Path, now: datetime) -> Path | None:
 
 
 def _halt(engine: Engine, now: datetime, reason: str, *, by: str) -> None:
-    """A halt of everything that a person has set stays theirs."""
     with write(engine) as conn:
-        set_halt(conn, Halt(venue=ALL, account=ALL, reason=reason, by=by, since=now))
+        halt_for_restore(conn, Halt(venue=ALL, account=ALL, reason=reason, by=by, since=now))
         record_alert(
             conn, f"restore:{now.isoformat()}", kind="RESTORED", severity=Severity.CRITICAL,
             message=f"{reason}. Nothing is sent before it is reconciled with the venues.", detail={"by": by}, now=now,

@@ -6,11 +6,13 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from storage.journal.record import Record, parse
 
 _NAME = re.compile(r"(?P<chain>[0-9TZ.]+)-(?P<segment>[0-9]{8})\.changes")
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
 
 #: how far back a look for the last record begins; doubled until one is found
 _TAIL_BYTES = 1 << 16
@@ -26,23 +28,50 @@ def segment_path(database: Path, chain: str, segment: int) -> Path:
 
 def segments(database: Path, chain: str, first: int = 0) -> list[Path]:
     """The segments of a chain from ``first`` on, in order."""
-    found = []
+    return [path for name, number, path in _named(database) if name == chain and number >= first]
+
+
+def chains(database: Path) -> set[str]:
+    """Every chain that has a file; a later one has a greater name."""
+    return {name for name, _, _ in _named(database)}
+
+
+def missing_segment(database: Path, chain: str, first: int, last: int) -> Path | None:
+    """The first of these segments whose file is not there."""
+    present = {number for name, number, _ in _named(database) if name == chain}
+    gone = next((number for number in range(first, last + 1) if number not in present), None)
+    return None if gone is None else segment_path(database, chain, gone)
+
+
+def next_chain(database: Path, now: datetime) -> str:
+    """A name for a chain that begins now: greater than every other one, though the clock was set back."""
+    latest = max(chains(database), default="")
+    name = now.astimezone(UTC).strftime(_STAMP)
+    if name > latest:
+        return name
+    return (datetime.strptime(latest, _STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1)).strftime(_STAMP)
+
+
+def lay_out(database: Path, chain: str, segment: int) -> None:
+    """Make the file of a segment, empty, where there is none; durable once it returns. So a file that is not there was removed."""
+    path = segment_path(database, chain, segment)
+    if not path.exists():
+        Appender(path).close()
+
+
+def _named(database: Path) -> Iterator[tuple[str, int, Path]]:
     for path in sorted(folder_of(database).glob("*.changes")):
         match = _NAME.fullmatch(path.name)
-        if match and match["chain"] == chain and int(match["segment"]) >= first:
-            found.append(path)
-    return found
+        if match:
+            yield match["chain"], int(match["segment"]), path
 
 
 def remove_unneeded(database: Path, needed: dict[str, int]) -> int:
     """Delete the segments of other chains, and those before the first that is needed by chain; returns how many."""
-    count = 0
-    for path in folder_of(database).glob("*.changes"):
-        match = _NAME.fullmatch(path.name)
-        if match and int(match["segment"]) < needed.get(match["chain"], 1 << 31):
-            path.unlink(missing_ok=True)
-            count += 1
-    return count
+    gone = [path for chain, number, path in _named(database) if number < needed.get(chain, 1 << 31)]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
 
 
 def records(path: Path) -> Iterator[Record | None]:
@@ -51,6 +80,11 @@ def records(path: Path) -> Iterator[Record | None]:
         for text in source:
             if text != b"\n":
                 yield parse(text.removesuffix(b"\n")) if text.endswith(b"\n") else None
+
+
+def first_record(path: Path) -> Record | None:
+    """The first sound record of a segment; None where there is none."""
+    return next((record for record in records(path) if record is not None), None)
 
 
 def last_record(path: Path) -> Record | None:
@@ -87,6 +121,15 @@ class Appender:
         self.path = path
         self._lock = threading.Lock()
         self._synced = 0
+
+    def is_there(self) -> bool:
+        """Whether the file still has its name: what is appended to one that somebody removed is in no journal."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(self._handle)
+        return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
 
     def append(self, text: bytes) -> int:
         """Write a line after whatever is there; returns where it ends. Not on disk before ``sync``. Raises OSError."""

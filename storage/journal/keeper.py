@@ -1,4 +1,4 @@
-"""Beginning and ending a journal, and whether its files are still those of the database."""
+"""Beginning and ending a journal, and where it stands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, delete, insert, inspect, select, update
 
 from storage.engine import read, write
-from storage.journal.files import last_record, segment_path
+from storage.journal.files import lay_out, next_chain, segment_path
 from storage.journal.writer import Head
 from storage.journal_tables import journal_head
 
@@ -30,7 +30,9 @@ def begin(engine: Engine, now: datetime) -> Head:
         present = head_of(conn)
         if present is not None:
             return present
-        chain = now.strftime("%Y%m%dT%H%M%S.%fZ")
+        database = _database(engine)
+        chain = next_chain(database, now)
+        lay_out(database, chain, 0)  # from here on an earlier chain is known not to tell everything
         head = Head(chain=chain, segment=0, seq=0, digest=secrets.token_hex(32))
         conn.execute(
             insert(journal_head).values(
@@ -40,11 +42,19 @@ def begin(engine: Engine, now: datetime) -> Head:
     return head
 
 
-def end(engine: Engine) -> None:
-    """Keep no journal any more; its files stay until a rotation."""
+def end(engine: Engine, now: datetime) -> None:
+    """Keep no journal any more; its files stay until a rotation.
+
+    An empty file of a later chain says that more was committed than they tell, also once the database can't be asked.
+    """
     with write(engine) as conn:
-        if inspect(conn).has_table(journal_head.name):
+        if inspect(conn).has_table(journal_head.name) and head_of(conn) is not None:
+            lay_out(_database(engine), next_chain(_database(engine), now), 0)
             conn.execute(delete(journal_head))
+
+
+def _database(engine: Engine) -> Path:
+    return Path(str(engine.url.database))
 
 
 def next_segment(engine: Engine) -> None:
@@ -55,21 +65,6 @@ def next_segment(engine: Engine) -> None:
                 segment=journal_head.c.segment + 1, segment_after=journal_head.c.seq, chain=journal_head.c.chain
             )
         )
-
-
-def is_whole(engine: Engine, database: Path) -> bool:
-    """Whether the files end where the database stands; not after a power cut or a person took records away.
-
-    Under the write lock, so that nobody is between a record and its commit.
-    """
-    with write(engine) as conn:
-        row = conn.execute(select(journal_head)).mappings().one_or_none()
-        if row is None:
-            return False
-        last = last_record(segment_path(database, row["chain"], row["segment"]))
-        if last is None:
-            return bool(row["seq"] == row["segment_after"])
-        return row["digest"] in (last.digest, last.previous)
 
 
 def journal_bytes(engine: Engine, database: Path) -> int:

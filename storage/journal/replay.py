@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, text
@@ -13,6 +13,7 @@ from sqlalchemy.pool import StaticPool
 from storage import exact
 from storage.guards import manifest as guards
 from storage.journal.capture import Shape, shapes
+from storage.journal.ending import untold
 from storage.journal.files import records, segments
 from storage.journal.record import Record
 from storage.journal.writer import Head, read_head
@@ -32,10 +33,10 @@ class Replayed:
     gap: str | None = None
 
 
-def replay(copy: Path, database: Path) -> Replayed:
+def replay(copy: Path, database: Path, newer: Sequence[Head | None] = ()) -> Replayed:
     """Apply to ``copy``, which nobody has open, what the journal of ``database`` tells since it was made.
 
-    The copy keeps no journal afterwards: it is the beginning of another history.
+    ``newer``: where the journal stood in each later backup, None for one that was made without. The copy keeps no journal afterwards: it is the beginning of another history.
     """
     engine = _plain(copy)
     try:
@@ -49,6 +50,8 @@ def replay(copy: Path, database: Path) -> Replayed:
                 )
             guards.remove(conn)
             found = _apply_all(driver, head, database)
+            if found.gap is None:
+                found = replace(found, gap=untold(database, head, found.seq, newer))
             driver.execute("DELETE FROM journal_head")
             guards.install(conn)
             dangling = conn.execute(text("PRAGMA foreign_key_check")).first()
@@ -59,6 +62,22 @@ def replay(copy: Path, database: Path) -> Replayed:
         return found
     finally:
         engine.dispose()
+
+
+def broken_at(base: Head, head: Head, database: Path) -> str | None:
+    """Why the records from ``base`` to ``head`` could not be replayed; None: each is whole and joined to the one before.
+
+    Others may append meanwhile: what comes after ``head`` is not looked at.
+    """
+    if head.seq <= base.seq:
+        return None
+    try:
+        for record in _committed(base, database):
+            if record.seq == head.seq and record.digest == head.digest:
+                return None
+    except _Gap as error:
+        return str(error)
+    return f"its files end before record {head.seq}, at which the database stands"
 
 
 def _apply_all(driver: sqlite3.Connection, head: Head, database: Path) -> Replayed:

@@ -98,7 +98,7 @@ class Journal:
         path = segment_path(self._database, head.chain, head.segment)
         with self._lock:
             present = self._appender
-            if present is None or present.path != path or self._pid != os.getpid():
+            if present is None or present.path != path or self._pid != os.getpid() or not present.is_there():
                 # the earlier one is left to the garbage: a thread may still be about to put its record on disk
                 self._appender, self._pid = Appender(path), os.getpid()
             assert self._appender is not None

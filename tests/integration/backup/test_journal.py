@@ -19,12 +19,14 @@ from storage import schema
 from storage.all_tables import metadata
 from storage.backup.checks import frozen
 from storage.backup.folder import find
+from storage.backup.heads import heads
 from storage.backup.make import make_backup
 from storage.backup.restore import Restored, restore_sqlite
 from storage.engine import make_engine, read, savepoint, write
 from storage.journal import keeper
 from storage.journal.capture import UNJOURNALED
 from storage.journal.files import records, segments
+from storage.journal.state import state_of
 from storage.service_tables import alerts, halts, outbox
 from tests.integration.backup.conftest import BOTH, NOW, deposit
 from tests.support.processes import ROOT
@@ -166,7 +168,7 @@ def test_a_torn_end_is_dropped_and_damage_before_it_is_told(
 ) -> None:
     for number in range(6):
         deposit(journaled, f"d{number}", "1")
-    (path,) = segments(live, chain_of(journaled))
+    path = written_segment(live, chain_of(journaled))
     whole = path.read_bytes()
     dice = random.Random(3)
     starts = [0, *[place + 1 for place, byte in enumerate(whole) if byte == 10]]
@@ -190,7 +192,7 @@ def test_a_writer_goes_on_after_one_that_died_in_the_middle_of_a_line(
     journaled: Engine, live: Path, restore: Callable[[], tuple[Restored, Dump]]
 ) -> None:
     deposit(journaled, "d1", "5")
-    (path,) = segments(live, chain_of(journaled))
+    path = written_segment(live, chain_of(journaled))
     with path.open("ab") as file:
         file.write(b"2 0123456789abcdef half a rec")
     deposit(journaled, "d2", "7")
@@ -241,23 +243,23 @@ def test_an_upgrade_or_missing_records_begin_another_history(
     journaled: Engine, database_url: str, live: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deposit(journaled, "d1", "5")
-    assert keeper.is_whole(journaled, live)
-    (path,) = segments(live, chain_of(journaled))
+    assert problem(journaled, live, folder) is None
+    path = written_segment(live, chain_of(journaled))
     whole = path.read_bytes()
     path.write_bytes(b"")
-    assert not keeper.is_whole(journaled, live)
+    assert problem(journaled, live, folder)
     path.write_bytes(whole)
-    assert keeper.is_whole(journaled, live)
+    assert problem(journaled, live, folder) is None
 
     monkeypatch.setattr(schema, "current", lambda _: "0001")
     schema.upgrade(journaled)
 
-    assert not keeper.is_whole(journaled, live)
+    assert problem(journaled, live, folder)
     deposit(journaled, "d2", "5")  # the connection that had noted keys for the journal notes none any more
     assert path.read_bytes() == whole
     make_backup(database_url, folder, now=NOW.replace(day=2), keep_daily=3, keep_weekly=0, journal=True)
     deposit(journaled, "d3", "5")
-    assert keeper.is_whole(journaled, live)
+    assert problem(journaled, live, folder) is None
     assert len(journal_lines(live, chain_of(journaled))) == 1
 
 
@@ -276,6 +278,16 @@ def fails_at(stage: str, action: Callable[[], object]) -> None:
     with pytest.raises(ZeroDivisionError):
         action()
     set_hook(None)
+
+
+def problem(engine: Engine, live: Path, folder: Path) -> str | None:
+    return state_of(engine, live, heads(folder), every_record=True).problem
+
+
+def written_segment(live: Path, chain: str) -> Path:
+    """The one file that has records."""
+    (path,) = (path for path in segments(live, chain) if path.stat().st_size)
+    return path
 
 
 def chain_of(engine: Engine) -> str:
