@@ -18,6 +18,7 @@ from api.streams import stream_component
 from exchanges.instruments import InstrumentCache
 from models.clock import format_time
 from models.errors import Unavailable
+from storage.backup.heads import journal_state
 from storage.engine import is_unavailable, ping, read
 from storage.halts import active_halts
 from storage.schema import SchemaProblem, check
@@ -74,6 +75,7 @@ def components_of(context: Context) -> dict[str, dict[str, Any]]:
         "instruments": _instruments(context),
         "halts": _halts(context),
         "ledger": _ledger(context),
+        **_journal(context),
         **({} if streams is None else {"streams": _component(*streams)}),
     }
 
@@ -142,6 +144,20 @@ def _ledger(context: Context) -> dict[str, Any]:
         return _component("degraded", f"{detail}, the oldest since {format_time(state.oldest_at)}: does a worker run?")
     verified = f"; verified at {format_time(last.finished_at)}" if last is not None else ""
     return _component("ok", f"{detail}{verified}")
+
+
+def _journal(context: Context) -> dict[str, dict[str, Any]]:
+    """On SQLite: whether what is committed now could be replayed on a backup, were the file lost."""
+    runtime = context.runtime
+    if runtime.engine.dialect.name != "sqlite":
+        return {}
+    if not runtime.settings.backup.journal:
+        return {"journal": _component("ok", "none is kept, as `[backup] journal = false` has it")}
+    found = journal_state(runtime.engine, runtime.settings.backup_folder)
+    if found.problem is not None:
+        advice = "what was committed since the last backup has no copy; beat begins a new one within the hour, `steadfill up` at once"
+        return {"journal": _component("degraded", f"{found.problem}: {advice}")}
+    return {"journal": _component("ok", found.sentence())}
 
 
 def _instruments(context: Context) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def database(settings: Settings) -> Iterator[Finding]:
     try:
         ping(engine)
         schema.check(engine)
-        durability = list(_durability(engine, where))
+        durability = [*_durability(engine, where), *_journal(engine, settings)]
     except schema.SchemaProblem as error:
         yield Finding(check="database", state="fail", message=f"{where}: {error}.")
     except (SQLAlchemyError, OSError) as error:
@@ -91,6 +91,24 @@ def _durability(engine: Engine, where: str) -> Iterator[Finding]:
             message=f"{where} has synchronous_commit off; every connection of ours switches it on for itself.",
             advice="Set it to on, so that other programs' commits are kept as well.",
         )
+
+
+def _journal(engine: Engine, settings: Settings) -> Iterator[Finding]:
+    """On SQLite: whether what is committed now could be replayed on a backup, were the file lost."""
+    if engine.dialect.name != "sqlite":
+        return
+    from storage.backup.heads import journal_state
+
+    if not settings.backup.journal:
+        advice = "What is committed after a backup has no copy until the next one. Remove that line to keep one."
+        yield Finding(check="journal", state="warn", message="off, by [backup] journal = false.", advice=advice)
+        return
+    found = journal_state(engine, settings.backup_folder, every_record=True)
+    if found.problem is None:
+        yield Finding(check="journal", state="ok", message=found.sentence())
+    else:
+        advice = "What was committed since the last backup has no copy. `steadfill up` begins a new one, and so does beat within the hour."
+        yield Finding(check="journal", state="warn", message=f"{found.problem}.", advice=advice)
 
 
 def broker(settings: Settings) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -15,8 +16,10 @@ from accounting.anomalies.series import Policy, SeriesKey, SeriesKind
 from models.clock import parse_time
 from risk.breaker import BreakerPolicy, Failed
 from storage.anomalies import record_finding, save_series
+from storage.backup.make import make_backup
 from storage.breakers import DatabaseBreakers, list_transitions
 from storage.engine import read, write
+from storage.journal.files import folder_of
 from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
@@ -111,14 +114,48 @@ def test_an_open_breaker_is_shown_and_closed_by_hand(api: Api) -> None:
 
 
 def test_health_names_every_component(api: Api) -> None:
+    on_sqlite = api.engine.dialect.name == "sqlite"
+    if on_sqlite:
+        keep_journal(api)
+
     def all_well() -> bool:  # the broker is asked for two seconds: a machine that stands still has it asked again
         answer = api.client.get("/health")
         assert answer.status_code == 200
         components = answer.json()["components"]
-        assert set(components) == {"database", "instruments", "broker", "halts", "ledger"}
+        journal = {"journal"} if on_sqlite else set()
+        assert set(components) == {"database", "instruments", "broker", "halts", "ledger"} | journal
         return {component["status"] for component in components.values()} == {"ok"}
 
     eventually(all_well, within_s=60, describe="every component is well")
+
+
+def keep_journal(api: Api) -> None:
+    """As `steadfill up` begins one, with a backup."""
+    folder = Path(str(api.engine.url.database)).with_name("backups")
+    make_backup(api.engine.url, folder, now=NOW, keep_daily=1, keep_weekly=0, journal=True)
+
+
+def test_health_tells_whether_a_journal_is_kept(start_api: StartApi) -> None:
+    """Nobody else would notice that it is not, before the day on which it is needed."""
+    api = start_api()
+
+    def journal() -> dict[str, str]:
+        found: dict[str, str] = api.client.get("/health").json()["components"]["journal"]
+        return found
+
+    without = journal()
+    keep_journal(api)
+    with_one = journal()
+    assert api.place("journal-1").status_code == 201
+    folder_of(Path(str(api.engine.url.database))).rename(api.engine.url.database + ".moved")  # type: ignore[operator]
+    moved = journal()
+
+    assert without["status"] == "degraded"
+    assert without["detail"].startswith("none is kept: ")
+    assert with_one == {"status": "ok", "detail": "whole, kept since 20300101T000000.000000Z, at record 0"}
+    assert moved["status"] == "degraded"
+    assert "is gone" in moved["detail"]
+    assert api.place("journal-2").status_code == 201  # the database is sound, and orders are taken
 
 
 def test_without_instruments_orders_can_not_be_taken_and_health_says_so(start_api: StartApi) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from ops.doctor.services import database
 from settings import Settings
 from storage.alerts import list_alerts
 from storage.backup.damage import damage_of
 from storage.backup.folder import kept
 from storage.engine import read
+from storage.halts import DAMAGE, active_halts
+from storage.journal.files import folder_of
 from tasks import backup as tasks_backup
 from tasks.runtime import Runtime
 from tests.integration.backup.conftest import BOTH, deposit
@@ -62,6 +65,7 @@ def test_damage_is_an_alert_and_so_is_a_backup_that_can_t_be_made(
 
     with read(engine) as conn:
         found = {(alert["kind"], alert["severity"]) for alert in list_alerts(conn)}
+        assert [halt.by for halt in active_halts(conn)] == [DAMAGE]  # nothing new is sent from a damaged file
     assert found == {("BACKUP_FAILED", "warning"), ("DATABASE_CORRUPT", "critical")}
 
 
@@ -91,3 +95,42 @@ def test_overwritten_pages_an_empty_file_and_lost_commits_are_seen(
     assert damage_of(live) is None
     shutil.rmtree(live.with_name("steadfill.db.changes"))  # records that are gone are no damage of the database
     assert damage_of(live) is None
+
+
+def test_a_journal_that_could_not_be_replayed_is_told_and_begun_anew(
+    runtime: Runtime, live: Path, folder: Path
+) -> None:
+    tasks_backup.backup(runtime)
+    deposit(runtime.engine, "d1", "5")
+    assert finding(runtime) == ("ok", "")
+    shutil.rmtree(folder_of(live))
+    state, message = finding(runtime)
+    assert state == "warn"
+    assert ".changes is gone." in message
+
+    told = tasks_backup.examine(runtime)
+
+    assert told.startswith("JOURNAL_BROKEN: its file ")
+    assert len(kept(folder)) == 2
+    assert finding(runtime) == ("ok", "")
+    with read(runtime.engine) as conn:
+        assert [(alert["kind"], alert["severity"]) for alert in list_alerts(conn)] == [("JOURNAL_BROKEN", "critical")]
+    assert tasks_backup.examine(runtime).startswith("sound; ")
+
+
+def test_a_journal_that_nobody_wants_is_no_alert_and_the_doctor_warns(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    off = {"journal": False}
+    runtime = Runtime(Settings(home=tmp_path, database_url=database_url, broker_url="memory://", backup=off))
+
+    assert tasks_backup.examine(runtime) == "sound; no journal is wanted"
+
+    assert finding(runtime) == ("warn", "off, by [backup] journal = false.")
+    runtime.close()
+
+
+def finding(runtime: Runtime) -> tuple[str, str]:
+    """What `steadfill doctor` says of it; the sentence only where something is wrong."""
+    (found,) = (one for one in database(runtime.settings) if one.check == "journal")
+    return found.state, "" if found.state == "ok" else found.message
