@@ -164,9 +164,7 @@ def _keep_balance(
         failpoint("reconcile.correction.posted")
         acted.corrected += 1
         return
-    frozen = (asset,) if action is BreakAction.FREEZE else ()
-    kept = keep_finding(conn, seen.run_id, finding, BreakStatus.OPEN, frozen, by=BY_ITSELF, now=now)
-    _note_open(conn, seen, kept, now, acted)
+    _keep_open(conn, seen, finding, (asset,), now, acted)
 
 
 def _keep_order(conn: Connection, seen: RunAccount, one: OrderBreak, now: datetime, acted: Acted) -> None:
@@ -193,9 +191,7 @@ def _keep_order(conn: Connection, seen: RunAccount, one: OrderBreak, now: dateti
         action=one.action,
         message=one.message,
     )
-    frozen = assets if one.action is BreakAction.FREEZE else ()
-    kept = keep_finding(conn, seen.run_id, finding, BreakStatus.OPEN, frozen, by=BY_ITSELF, now=now)
-    _note_open(conn, seen, kept, now, acted)
+    _keep_open(conn, seen, finding, assets, now, acted)
 
 
 def _keep_position(conn: Connection, seen: RunAccount, one: PositionBreak, now: datetime, acted: Acted) -> None:
@@ -220,7 +216,14 @@ def _keep_position(conn: Connection, seen: RunAccount, one: PositionBreak, now: 
         action=one.action,
         message=one.message,
     )
-    frozen = (base, quote) if one.action is BreakAction.FREEZE else ()
+    _keep_open(conn, seen, finding, (base, quote), now, acted)
+
+
+def _keep_open(
+    conn: Connection, seen: RunAccount, finding: Finding, assets: tuple[str, ...], now: datetime, acted: Acted
+) -> None:
+    """``assets``: what is frozen, if it is frozen at all."""
+    frozen = assets if finding.action is BreakAction.FREEZE else ()
     kept = keep_finding(conn, seen.run_id, finding, BreakStatus.OPEN, frozen, by=BY_ITSELF, now=now)
     _note_open(conn, seen, kept, now, acted)
 

@@ -16,13 +16,13 @@ import pytest
 
 from exchanges.capabilities import CAPABILITIES, Amend, AmendSize, capabilities
 from exchanges.ccxt_gateway import CcxtGateway
-from exchanges.config import Secret, VenueConfig
 from exchanges.evidence import Evidence, NotAmendable, VenueError
 from exchanges.gateway import NotRounded
 from models.reports import NewOrder, OrderReport, VenueStatus
 from models.vocabulary import OrderType, Side, TimeInForce
 from tests.contract.canned import CannedPool, gateway, reply
-from tests.support.paper import KEY, SECRET, PaperProcess
+from tests.contract.gateway.asking import make
+from tests.support.paper import SECRET, PaperProcess
 from tests.support.waiting import eventually
 
 SYMBOL = "BTC/USDT"
@@ -46,27 +46,13 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperProcess]:
 
 @pytest.fixture
 def at(venue: PaperProcess) -> Iterator[CcxtGateway]:
-    made = paper_gateway(venue)
+    made = make(venue, recv_window_ms=WINDOW_MS, paper_amends=True)
     venue.set_depth(SYMBOL, bids=[("61999.99", "1"), ("61990.00", "5")], asks=[("62000.00", "1"), ("62010.00", "5")])
     yield made
     venue.disarm()
     for report in made.open_orders(SYMBOL):
         made.cancel_order(SYMBOL, report.venue_order_id)
     made.close()
-
-
-def paper_gateway(venue: PaperProcess, **changes: Any) -> CcxtGateway:
-    values: dict[str, Any] = {
-        "name": "paper",
-        "ccxt_id": "binance",
-        "base_url": venue.url,
-        "api_key": Secret(KEY),
-        "secret": Secret(SECRET),
-        "timeout_ms": 60_000,
-        "recv_window_ms": WINDOW_MS,
-        "paper_amends": True,
-    }
-    return CcxtGateway(VenueConfig(**{**values, **changes}))
 
 
 def resting(at: CcxtGateway, **changes: Any) -> OrderReport:
@@ -291,7 +277,8 @@ def test_too_often_is_no_amendment(at: CcxtGateway, venue: PaperProcess) -> None
 def test_a_paper_venue_may_be_told_not_to_amend(tmp_path: Path) -> None:
     with PaperProcess(tmp_path / "stiff", symbols="BTC/USDT", amend=False) as stiff:
         stiff.pause_market()
-        told, untold = paper_gateway(stiff, paper_amends=False), paper_gateway(stiff)
+        told = make(stiff, recv_window_ms=WINDOW_MS, paper_amends=False)
+        untold = make(stiff, recv_window_ms=WINDOW_MS, paper_amends=True)
         report = resting(told)
 
         assert refusal(told, report, "0.03", "60000").code == "NOT_IN_PLACE"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from exchanges.ccxt_gateway import CcxtGateway
-from exchanges.config import Secret, VenueConfig
 from exchanges.evidence import Evidence, VenueError
 from models.vocabulary import Side
+from tests.contract.gateway.asking import make
 from tests.contract.market_answers import (
     LOOKS,
     MINUTE,
@@ -21,7 +21,7 @@ from tests.contract.market_answers import (
     SYMBOL,
     D,
 )
-from tests.support.paper import KEY, SECRET, PaperProcess
+from tests.support.paper import PaperProcess
 
 ROOM = timedelta(seconds=10)
 
@@ -36,16 +36,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperProcess]:
 
 @pytest.fixture
 def at(venue: PaperProcess) -> Iterator[CcxtGateway]:
-    made = CcxtGateway(
-        VenueConfig(
-            name="paper",
-            ccxt_id="binance",
-            base_url=venue.url,
-            api_key=Secret(KEY),
-            secret=Secret(SECRET),
-            timeout_ms=60_000,
-        )
-    )
+    made = make(venue)
     yield made
     venue.disarm()
     made.close()
