@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
+import sqlite3
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from celery import Celery
+from sqlalchemy import func, select
 
-from settings import PAPER_KEYS
+from settings import PAPER_KEYS, load_settings
+from storage.alerts import list_alerts
 from storage.engine import make_engine, read
 from storage.halts import active_halts
 from storage.ledger import invariants
+from storage.order_tables import sends
+from tasks.queues import ROUTES
 from tests.acceptance.client import SOON_S, Client, Document
 from tests.acceptance.test_up import Home
 from tests.support.paper_api import PaperApi
@@ -85,6 +92,60 @@ def test_what_was_answered_comes_back_from_backup_and_journal_and_goes_on(home: 
     assert_venue_agrees(home, client)
     client.close()
     assert again.stop() == 0
+
+
+def break_an_index(database: Path) -> None:
+    """A page of a table that no order of this deployment needs: everything goes on as if nothing were wrong."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        statement = "SELECT rootpage FROM sqlite_master WHERE type = 'index' AND tbl_name = 'dry_run_trades'"
+        (page, *_) = connection.execute(statement).fetchone()
+    with database.open("r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(b"\x5a" * PAGE)
+
+
+def test_damage_under_a_running_deployment_stops_sends_until_it_is_restored(home: Home) -> None:
+    up = home.up()
+    client = Client(f"http://127.0.0.1:{home.env['STEADFILL_API_PORT']}")
+    eventually(client.is_ready, within_s=SOON_S, describe="orders are taken")
+    filled = client.wait_for(client.place()["id"], "FILLED")
+    resting = client.wait_for(client.place(price="100", quantity="0.1")["id"], "WORKING")
+
+    break_an_index(home.folder / "steadfill.db")
+    with Celery("the-clock", broker=load_settings(home.env).broker_url) as beat:  # its look is an hour away
+        beat.send_task("storage.examine", queue=ROUTES["storage.examine"], ignore_result=True)
+    eventually(lambda: "is damaged" in halts_of(client), within_s=SOON_S, describe="new sends are halted")
+    waiting = client.place()
+    eventually(
+        lambda: client.status(waiting["id"])["status"] == "VALIDATED", within_s=SOON_S, describe="an order waits"
+    )
+    assert client.status(resting["id"])["status"] == "WORKING"
+    up.send(signal.SIGINT)
+    up.wait(within_s=SOON_S)
+    engine = make_engine(f"sqlite:///{home.folder}/steadfill.db")
+    with read(engine) as conn:
+        assert ("DATABASE_CORRUPT", "critical") in {(alert["kind"], alert["severity"]) for alert in list_alerts(conn)}
+        assert conn.execute(select(func.count()).select_from(sends)).scalar_one() == 2, "nothing was sent after that"
+    engine.dispose()
+
+    again = home.up()
+
+    assert "is damaged" in again.logs()
+    assert "INCOMPLETE" not in again.logs()
+    eventually(client.is_ready, within_s=SOON_S, describe="orders are taken")
+    client.wait_for(waiting["id"], "FILLED")
+    assert same(client.show(filled["id"])) == same(filled)
+    assert (
+        client.show(resting["id"])["child_orders"][0]["venue_order_id"] == resting["child_orders"][0]["venue_order_id"]
+    )
+    eventually(lambda: halts_of(client) == "none", within_s=SOON_S, describe="nothing is halted any more")
+    assert_venue_agrees(home, client)
+    client.close()
+    assert again.stop() == 0
+
+
+def halts_of(client: Client) -> str:
+    return str(client.http.get("/health").json()["components"]["halts"]["detail"])
 
 
 def same(document: Document) -> Document:
