@@ -215,6 +215,15 @@ def book_of(*several: Sequence[str]) -> Book:
             [("buy", "12", "100", "0.12"), ("buy", "17", "99", "0.1683")],
             "29", "99.4137931034482759", "0", "99", "-12", id="two buys",
         ),
+        pytest.param(
+            [("buy", "12", "10000", "120"), ("buy", "17", "9999", "169.983")],
+            "29", "9999.41379310344828", "0", "10000", "17", id="before sides interleave",
+        ),
+        pytest.param([("buy", "2", "10500", "21")] * 2, "4", "10500", "0", "11505.60", "4022.40", id="long"),
+        pytest.param([("sell", "10.15", "10500", "106.575")], "-10.15", "10500", "0", "10390", "1116.50", id="short"),
+        pytest.param([("buy", "100000", "0.7", "1.4"), ("sell", "100000", "0.7001", "1.4")], "0", None, "10", "1", "0", id="a cycle"),
+        pytest.param([("sell", "200000", "0.70025", "2.8"), ("buy", "200000", "0.70017", "2.8")], "0", None, "16", "1", "0", id="a short cycle"),
+        pytest.param([("sell", "50000", "0.7502", "2.25"), ("buy", "50000", "0.7503", "0.75")], "0", None, "-5", "1", "0", id="the short leg of a flip"),
     ],
 )  # fmt: skip
 def test_average_entries_as_an_engine_for_netted_positions_has_them(
@@ -226,6 +235,16 @@ def test_average_entries_as_an_engine_for_netted_positions_has_them(
     assert found.average_cost == (None if average_cost is None else Decimal(average_cost))
     assert found.realized == Decimal(realized)
     assert found.unrealized(Decimal(last)) == Decimal(unrealized)
+
+
+def test_buys_between_sells_as_that_engine_has_them() -> None:
+    """12 at 10000, 17 at 9999, 9 sold at 10001, 3 at 10003: its profit is rounded to the eighth digit, fees off."""
+    made = [("buy", "12", "10000", "120"), ("buy", "17", "9999", "169.983"), ("sell", "9", "10001", "90.009"), ("buy", "3", "10003", "30.009")]  # fmt: skip
+    found = book_of(*made).figures(fees=FeesIn.APART)
+    assert found.quantity == 23
+    assert found.average_cost is not None
+    assert round(found.average_cost, 11) == Decimal("9999.88155922039")
+    assert round(found.realized - found.paid["USDT"], 8) == Decimal("-395.72513793")
 
 
 def test_the_example_of_trading_technologies() -> None:
