@@ -24,6 +24,8 @@ async def list_positions(request: Request) -> Response:
     names = ("venue", "account", "asset", "cost_asset", "strategy")
     wanted = PositionFilter(**{name: query.text(name) for name in names})
     at, by = query.time("at"), _by(query)
+    if at is not None and at > context.runtime.now():
+        query.refuse("at", "must not be in the future: nobody knows yet what will have been booked by then")
     method = query.one_of("method", tuple(Method)) or configured.method
     fees = query.one_of("fees", tuple(FeesIn)) or configured.fees
     source = query.one_of("source", ("database", "hot"))
