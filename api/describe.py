@@ -31,7 +31,7 @@ DECISION_FIELDS = ("note", "by")
 HALT_FIELDS = ("venue", "account", "reason", "cancel")
 RESOLVE_FIELDS = ("child_id", "outcome", "venue_order_id", "note")
 RESUME_FIELDS = ("venue", "account")
-BREAKS_PARAMETERS = ("status", "venue", "account", "limit")
+BREAKS_PARAMETERS = ("status", "venue", "account", "limit", "cursor")
 POST_ENTRY_FIELDS = ("amount", "reason", "by")
 VENUE_RESET_FIELDS = ("venue", "account")
 
@@ -242,7 +242,10 @@ RECONCILIATIONS = _route(
     "books",
     {200: ("Runs, the newest first", reconciliation_schemas.ReconciliationRuns)},
     (422, 503),
-    parameters=(_query("limit", "runs an answer", type="integer", minimum=1, maximum=500, default=50),),
+    parameters=(
+        _query("limit", "runs an answer", type="integer", minimum=1, maximum=500, default=50),
+        _query("cursor", "next_cursor of the page before"),
+    ),
 )
 _NAMED = {"name": "id", "in": "path", "required": True, "description": "its id", "schema": {"type": "string"}}
 RECONCILIATION = _route(
@@ -260,6 +263,7 @@ BREAKS = _route(
         _query("venue", "breaks at this venue"),
         _query("account", "breaks of this account"),
         _query("limit", "breaks an answer", type="integer", minimum=1, maximum=500, default=50),
+        _query("cursor", "next_cursor of the page before"),
     ),
 )
 BREAK = _route("books", {200: ("The break", reconciliation_schemas.BreakShown)}, (404, 422, 503), parameters=(_NAMED,))

@@ -71,6 +71,7 @@ class ReconciliationRun(RunLine):
 
 class ReconciliationRuns(_Shape):
     items: list[RunLine]
+    next_cursor: str | None = Field(description="of the next page; null after the last")
 
 
 class ReconciliationStarted(_Shape):
@@ -108,6 +109,7 @@ class BreakShown(BreakLine):
 
 class Breaks(_Shape):
     items: list[BreakLine]
+    next_cursor: str | None = Field(description="of the next page; null after the last")
 
 
 class BreakDecisionRequest(_Shape):

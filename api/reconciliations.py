@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -17,14 +17,14 @@ from api.halts import scope_of
 from api.orders import SOURCE
 from api.problems import JsonResponse
 from api.queries import Query
-from models.errors import NotFound, shown
+from models.errors import FieldError, InvalidRequest, NotFound, shown
 from models.money import ZERO, NotADecimal, parse_decimal
 from models.reconciliation import BreakStatus
 from models.request_fields import Fields
 from storage.breaks import Break, find_breaks, get_break
 from storage.engine import read
 from storage.reconciliation_documents import break_document, break_line, run_document, run_line
-from storage.reconciliations import list_runs
+from storage.reconciliations import get_run, list_runs
 from workflows.breaks import accept, ignore, post
 from workflows.nightly import request_reconciliation
 
@@ -41,6 +41,7 @@ _BY = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,64}")
 _AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 Decide = Callable[..., tuple[Break, bool]]
+T = TypeVar("T")
 
 
 @router.post("/v1/reconciliations", **describe.RECONCILE)
@@ -57,14 +58,16 @@ async def begin(request: Request) -> Response:
 @router.get("/v1/reconciliations", **describe.RECONCILIATIONS)
 async def list_reconciliations(request: Request) -> Response:
     """Runs, the newest first."""
-    query = Query(request, ("limit",))
+    query = Query(request, ("limit", "cursor"))
     limit = query.count("limit", default=DEFAULT_LIMIT, most=LARGEST_LIMIT)
+    cursor = query.text("cursor")
     query.finish()
     context = context_for(request)
 
     def work() -> dict[str, Any]:
         with read(context.runtime.engine) as conn:
-            return {"items": [run_line(run) for run in list_runs(conn, limit)]}
+            after = None if cursor is None else _known(cursor, get_run(conn, cursor))
+            return _page([run_line(run) for run in list_runs(conn, limit + 1, after)], limit)
 
     return JsonResponse(await context.work.run(work))
 
@@ -93,14 +96,16 @@ async def list_breaks(request: Request) -> Response:
     status = query.one_of("status", STATUSES)
     venue, account = query.text("venue"), query.text("account")
     limit = query.count("limit", default=DEFAULT_LIMIT, most=LARGEST_LIMIT)
+    cursor = query.text("cursor")
     query.finish()
     context = context_for(request)
 
     def work() -> dict[str, Any]:
         wanted = None if status is None else BreakStatus(status)
         with read(context.runtime.engine) as conn:
-            found = find_breaks(conn, status=wanted, venue=venue, account=account, limit=limit)
-        return {"items": [break_line(one) for one in found]}
+            after = None if cursor is None else _known(cursor, get_break(conn, cursor))
+            found = find_breaks(conn, status=wanted, venue=venue, account=account, limit=limit + 1, after=after)
+        return _page([break_line(one) for one in found], limit)
 
     return JsonResponse(await context.work.run(work))
 
@@ -154,6 +159,20 @@ async def _decided(context: Context, break_id: str, work: Callable[[], tuple[Bre
     _, new = await context.work.run(work)
     document = await context.work.run(partial(_document, context, break_id))
     return JsonResponse(document, 200, {} if new else {"idempotency-replayed": "true"})
+
+
+def _page(items: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+    """``items`` has one more than the page where there are more; a cursor is the id of the last one shown."""
+    more = len(items) > limit
+    return {"items": items[:limit], "next_cursor": items[limit - 1]["id"] if more else None}
+
+
+def _known(cursor: str, found: T | None) -> T:
+    if found is None:
+        raise InvalidRequest(
+            [FieldError(field="cursor", rule="must be the next_cursor of a page before", value=cursor)]
+        )
+    return found
 
 
 def _document(context: Context, break_id: str) -> dict[str, Any]:

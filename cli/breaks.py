@@ -26,17 +26,21 @@ def list_breaks(
     venue: Annotated[str | None, typer.Option(help="Only at this venue.")] = None,
     account: Annotated[str | None, typer.Option(help="Only of this account.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
     output_json: Json = False,
 ) -> None:
     """Breaks, the newest first."""
     wanted = None if everything else status
-    answer = connect().get("/v1/breaks", status=wanted, venue=venue, account=account, limit=limit)
+    answer = connect().get("/v1/breaks", status=wanted, venue=venue, account=account, limit=limit, cursor=cursor)
     if output_json:
         as_json(answer)
-    elif answer["items"]:
+        return
+    if answer["items"]:
         console().print(breaks_table(answer["items"]))
     else:
         console().print("There is no break." if everything else f"No break is {status}.")
+    if answer["next_cursor"]:
+        console().print(f"There are more: --cursor {answer['next_cursor']}")
 
 
 @breaks.command("show")

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from models.reconciliation import BREAK_TRANSITIONS, BreakAction, BreakKind, BreakSeverity, BreakStatus
 from storage.freezes import freeze
@@ -136,9 +136,13 @@ def find_breaks(
     venue: str | None = None,
     account: str | None = None,
     limit: int = 100,
+    after: Break | None = None,
 ) -> list[Break]:
-    """The newest first."""
+    """The newest first; those that come behind ``after`` in that order, whatever became of it since."""
     query = select(breaks)
+    if after is not None:
+        earlier = breaks.c.found_at < after.found_at
+        query = query.where(or_(earlier, (breaks.c.found_at == after.found_at) & (breaks.c.id < after.id)))
     for column, value in ((breaks.c.status, status), (breaks.c.venue, venue), (breaks.c.account, account)):
         if value is not None:
             query = query.where(column == value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from models.reconciliation import STAGES_FINAL, AccountStage, RunScope, RunStatus
 from storage.reconciliation_tables import reconciliation_accounts as accounts
@@ -90,9 +90,12 @@ def get_run(conn: Connection, run_id: str) -> Run | None:
     return None if row is None else _run(row)
 
 
-def list_runs(conn: Connection, limit: int) -> list[Run]:
-    """The newest first."""
+def list_runs(conn: Connection, limit: int, after: Run | None = None) -> list[Run]:
+    """The newest first; those that come behind ``after`` in that order."""
     query = select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc()).limit(limit)
+    if after is not None:
+        earlier = runs.c.started_at < after.started_at
+        query = query.where(or_(earlier, (runs.c.started_at == after.started_at) & (runs.c.id < after.id)))
     return [_run(row) for row in conn.execute(query).mappings()]
 
 
