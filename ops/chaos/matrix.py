@@ -138,7 +138,7 @@ REACHED: Mapping[str, Stage] = {
 
 #: stage or fault → why no cell of the matrix shows it
 NOT_BUILT: Mapping[str, str] = {
-    "movements.read": "no order's way goes through it but by a denial; tests/integration/orders/test_movements.py",
+    "movements.read": "no order's way goes through it but by a denial; tests/integration/orders/test_movements_crashes.py",
     "movements.posted": "as movements.read",
     "seal.hashed": "the chain is made after an order's way, which never waits for it; tests/integration/ledger/test_seals.py",
     "seal.appended": "as seal.hashed",
