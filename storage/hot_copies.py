@@ -40,15 +40,36 @@ class HotCopy:
     age_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is kept of a venue account, without the values."""
+
+    #: of the names that were asked for, by name
+    versions: Mapping[str, int]
+    #: how many names there are in all
+    count: int
+
+
 class HotCopies(Protocol):
-    def save(self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: bool) -> None:
-        """Keep each value unless a newer one is kept. ``whole``: these are all of the venue account."""
+    def save(
+        self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: int | None = None
+    ) -> bool:
+        """Keep each value unless a newer one is kept. ``whole``: with these it is all of the venue account, so many.
+
+        False where fewer are kept, since some were forgotten meanwhile: then it is not whole.
+        """
+
+    def kept(self, kind: str, venue: str, account: str, names: Sequence[str]) -> Kept:
+        """Which versions of these are kept."""
+
+    def forget(self, kind: str, venue: str, account: str) -> None:
+        """There is no copy then, until all is copied again."""
 
     def read(self, kind: str, venue: str, account: str) -> HotCopy | None:
         """None where no whole copy is kept."""
 
-    def take_turn(self, every_s: float) -> bool:
-        """Whether this process is the one that copies everything now; one of all is, in so many seconds."""
+    def take_turn(self, what: str, every_s: float) -> bool:
+        """Whether this process is the one that does it now; one of all is, in so many seconds."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -61,10 +82,22 @@ class RedisHotCopies:
         """``client`` decodes its responses."""
         self._client: Any = client
         self._save = self._client.register_script(_SAVE)
+        self._kept = self._client.register_script(_KEPT)
 
-    def save(self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: bool) -> None:
+    def save(
+        self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: int | None = None
+    ) -> bool:
         parts = [part for value in values for part in (value.name, value.version, json.dumps(value.document))]
-        self._save(keys=[_key(kind, venue, account)], args=[int(whole), KEPT_S, *parts])
+        count = -1 if whole is None else whole
+        return bool(self._save(keys=[_key(kind, venue, account)], args=[count, KEPT_S, *parts]))
+
+    def kept(self, kind: str, venue: str, account: str, names: Sequence[str]) -> Kept:
+        count, *versions = self._kept(keys=[_key(kind, venue, account)], args=[*names])
+        found = {name: int(version) for name, version in zip(names, versions, strict=True) if version}
+        return Kept(versions=found, count=int(count))
+
+    def forget(self, kind: str, venue: str, account: str) -> None:
+        self._client.delete(_key(kind, venue, account))
 
     def read(self, kind: str, venue: str, account: str) -> HotCopy | None:
         pipeline = self._client.pipeline(transaction=False)
@@ -79,15 +112,15 @@ class RedisHotCopies:
             age_s=max(0.0, (seconds * 1_000_000 + microseconds - int(whole_us)) / 1_000_000),
         )
 
-    def take_turn(self, every_s: float) -> bool:
-        return bool(self._client.set("steadfill.hot.turn", "1", nx=True, px=int(every_s * 1000)))
+    def take_turn(self, what: str, every_s: float) -> bool:
+        return bool(self._client.set(f"steadfill.hot.turn.{what}", "1", nx=True, px=int(every_s * 1000)))
 
     def close(self) -> None:
         self._client.close()
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Copy:
     values: dict[str, HotValue] = field(default_factory=dict)
     whole_at: float | None = None
 
@@ -97,18 +130,31 @@ class ProcessHotCopies:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str, str], _Kept] = {}
-        self._turn_at: float | None = None
+        self._kept: dict[tuple[str, str, str], _Copy] = {}
+        self._turns: dict[str, float] = {}
 
-    def save(self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: bool) -> None:
+    def save(
+        self, kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: int | None = None
+    ) -> bool:
         with self._lock:
-            kept = self._kept.setdefault((kind, venue, account), _Kept())
+            kept = self._kept.setdefault((kind, venue, account), _Copy())
             for value in values:
                 present = kept.values.get(value.name)
                 if present is None or present.version <= value.version:
                     kept.values[value.name] = value
-            if whole:
+            if whole is not None and len(kept.values) >= whole:
                 kept.whole_at = time.monotonic()
+            return whole is None or len(kept.values) >= whole
+
+    def kept(self, kind: str, venue: str, account: str, names: Sequence[str]) -> Kept:
+        with self._lock:
+            values = self._kept.get((kind, venue, account), _Copy()).values
+            found = {name: values[name].version for name in names if name in values}
+            return Kept(versions=found, count=len(values))
+
+    def forget(self, kind: str, venue: str, account: str) -> None:
+        with self._lock:
+            self._kept.pop((kind, venue, account), None)
 
     def read(self, kind: str, venue: str, account: str) -> HotCopy | None:
         with self._lock:
@@ -120,12 +166,12 @@ class ProcessHotCopies:
                 age_s=time.monotonic() - kept.whole_at,
             )
 
-    def take_turn(self, every_s: float) -> bool:
+    def take_turn(self, what: str, every_s: float) -> bool:
         with self._lock:
-            now = time.monotonic()
-            if self._turn_at is not None and now - self._turn_at < every_s:
+            now, taken_at = time.monotonic(), self._turns.get(what)
+            if taken_at is not None and now - taken_at < every_s:
                 return False
-            self._turn_at = now
+            self._turns[what] = now
             return True
 
     def close(self) -> None:
@@ -136,8 +182,8 @@ def _key(kind: str, venue: str, account: str) -> str:
     return f"steadfill.hot.{kind}:{venue}:{account}"
 
 
-#: KEYS the venue account's hash. ARGV 1 if these are all of it, seconds until it is forgotten, then name, version and
-#: document of each. Versions are whole numbers below the 2^53 that Lua counts to.
+#: KEYS the venue account's hash. ARGV how many there are where that is all of it, else -1; seconds until it is
+#: forgotten; then name, version and document of each. Versions are whole numbers below the 2^53 that Lua counts to.
 _SAVE = """
 for i = 3, #ARGV, 3 do
   local kept = redis.call('HGET', KEYS[1], ARGV[i])
@@ -145,10 +191,26 @@ for i = 3, #ARGV, 3 do
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1] .. ' ' .. ARGV[i + 2])
   end
 end
-if ARGV[1] == '1' then
-  local time = redis.call('TIME')
-  redis.call('HSET', KEYS[1], '', string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2])))
+local all, whole = tonumber(ARGV[1]), 1
+if all >= 0 then
+  local count = redis.call('HLEN', KEYS[1]) - redis.call('HEXISTS', KEYS[1], '')
+  if count >= all then
+    local time = redis.call('TIME')
+    redis.call('HSET', KEYS[1], '', string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2])))
+  else
+    whole = 0
+  end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
-return 1
+return whole
+"""
+
+#: KEYS the same. ARGV names. How many are kept in all, then the version of each of these, empty where it is not.
+_KEPT = """
+local found = {redis.call('HLEN', KEYS[1]) - redis.call('HEXISTS', KEYS[1], '')}
+for i = 1, #ARGV do
+  local kept = redis.call('HGET', KEYS[1], ARGV[i])
+  found[i + 1] = kept and string.match(kept, '^%d+') or ''
+end
+return found
 """

@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, and_, func, select, tuple_
 
 from accounting.legs import OWNED, AccountKind
 from accounting.positions import Change
@@ -19,10 +19,18 @@ from storage.ledger_reads import Balance
 from storage.ledger_tables import ledger_accounts
 from storage.position_reads import HeldPosition, PositionKey, read_positions, read_these
 from storage.position_rows import position_of, state_values
+from storage.position_tables import position_changes, positions
 from storage.touched import Touched, TouchedBalance, TouchedPosition
 
-#: (kind, venue, account) → what is to be kept there
-HotValues = dict[tuple[str, str, str], list[HotValue]]
+#: kind, venue, account
+Place = tuple[str, str, str]
+#: what is to be kept there
+HotValues = dict[Place, list[HotValue]]
+#: name → version
+HotVersions = dict[Place, dict[str, int]]
+
+#: between what the name of a position is made of
+_NAME_PARTS = "\n"
 
 #: keys of one look: more are asked for again
 _AT_ONCE = 200
@@ -54,6 +62,27 @@ def all_values(conn: Connection) -> HotValues:
         found.setdefault((POSITIONS if kind == BALANCES else BALANCES, venue, account), [])
     _add_positions(found, read_positions(conn))
     return found
+
+
+def all_versions(conn: Connection) -> HotVersions:
+    """The names and versions of all that."""
+    found: HotVersions = {}
+    for row in conn.execute(_BALANCE_VERSIONS):
+        found.setdefault((POSITIONS, row.venue, row.account), {})
+        found.setdefault((BALANCES, row.venue, row.account), {})[row.asset] = row.version
+    for held in conn.execute(_POSITION_VERSIONS):
+        name = _NAME_PARTS.join((held.asset, held.cost_asset, held.strategy))
+        found.setdefault((POSITIONS, held.venue, held.account), {})[name] = held.entry_id
+    return found
+
+
+def named(place: Place, name: str) -> Touched:
+    """What a name of the copy stands for."""
+    kind, venue, account = place
+    if kind == BALANCES:
+        return TouchedBalance(venue, account, name)
+    asset, cost_asset, strategy = name.split(_NAME_PARTS, 2)
+    return TouchedPosition(venue, account, asset, cost_asset, strategy)
 
 
 def held_of(document: Mapping[str, Any]) -> HeldPosition:
@@ -91,7 +120,7 @@ def _add_positions(found: HotValues, held: Iterable[HeldPosition]) -> None:
                 if not name.startswith("lot_")
             },
         }
-        name = f"{one.key.asset}\n{one.key.cost_asset}\n{one.key.strategy}"
+        name = _NAME_PARTS.join((one.key.asset, one.key.cost_asset, one.key.strategy))
         value = HotValue(name=name, version=one.entry_id, document=document)
         found.setdefault((POSITIONS, one.key.venue, one.key.account), []).append(value)
 
@@ -127,3 +156,18 @@ _BALANCES = select(
     ledger_accounts.c.balance,
     ledger_accounts.c.last_leg_id,
 ).where(ledger_accounts.c.kind.in_(sorted(OWNED)))
+_BALANCE_VERSIONS = (
+    select(
+        ledger_accounts.c.venue,
+        ledger_accounts.c.account,
+        ledger_accounts.c.asset,
+        func.max(ledger_accounts.c.last_leg_id).label("version"),
+    )
+    .where(ledger_accounts.c.kind.in_(sorted(OWNED)))
+    .group_by(ledger_accounts.c.venue, ledger_accounts.c.account, ledger_accounts.c.asset)
+)
+_POSITION_VERSIONS = select(*(positions.c[name] for name in _KEY), position_changes.c.entry_id).join_from(
+    positions,
+    position_changes,
+    and_(position_changes.c.position_id == positions.c.id, position_changes.c.number == positions.c.number),
+)

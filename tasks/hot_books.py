@@ -1,10 +1,10 @@
-"""The hot copy of the books, kept by the processes that write them: after each commit what it moved, each minute all of it."""
+"""The hot copy of the books, kept by the processes that write them: after each commit what it moved, each minute what it lacks."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 from redis.exceptions import RedisError
@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage import touched
 from storage.engine import read
-from storage.hot_copies import BALANCES, POSITIONS, HotCopy, HotValue
-from storage.hot_values import HotValues, all_values, balance_of, held_of, values_of
+from storage.hot_copies import BALANCES, POSITIONS, HotCopy, Kept
+from storage.hot_values import HotValues, Place, all_values, all_versions, balance_of, held_of, named, values_of
 from storage.ledger_reads import Balance
 from storage.position_reads import HeldPosition
 from storage.touched import Touched
@@ -21,9 +21,13 @@ from tasks.runtime import Runtime
 
 log = structlog.get_logger()
 
-#: Seconds between two copies of everything, by one of all processes: what a killed process had committed and not
-#: copied is missing for no longer.
+T = TypeVar("T")
+
+#: Seconds between two comparisons of the whole copy with the database, by one of all processes: what a killed process
+#: had committed and not copied is missing for no longer. Versions are compared, and what differs is sent.
 WHOLE_EVERY_S = 60.0
+#: seconds between two copies of everything, whatever its version: a value that is wrong under the right one ends with it
+CONTENT_EVERY_S = 3_600.0
 #: seconds that what moved is collected before it is copied together: a busy process looks ten times a second, not at
 #: each commit
 GATHER_S = 0.1
@@ -33,6 +37,8 @@ AGAIN_AFTER_S = 5.0
 MOST_WAITING = 10_000
 #: values of one request to Redis, which serves nobody else meanwhile
 AT_ONCE = 500
+#: of more than so many values all are read at once, which is quicker than one by one
+FEW = 1_000
 
 
 class HotBooksThread(threading.Thread):
@@ -83,14 +89,17 @@ class HotBooksThread(threading.Thread):
             self._waiting.clear()
             self._all = False
         try:
-            if everything or self._runtime.hot_copies.take_turn(WHOLE_EVERY_S):
+            if everything or self._runtime.hot_copies.take_turn("whole", WHOLE_EVERY_S):
                 everything = True
-                copy_everything(self._runtime)
+                if self._runtime.hot_copies.take_turn("content", CONTENT_EVERY_S):
+                    copy_everything(self._runtime)
+                else:
+                    copy_what_it_lacks(self._runtime)
             elif waiting:
                 with read(self._runtime.engine, snapshot=True) as conn:
                     found = values_of(conn, waiting)
-                _save(self._runtime, found, whole=False)
-        except (RedisError, SQLAlchemyError, OSError) as error:
+                _save(self._runtime, found)
+        except (Forgotten, RedisError, SQLAlchemyError, OSError) as error:
             log.warning("the hot copy of the books could not be brought up to date", error=type(error).__name__)
         except Exception:
             log.exception("the hot copy of the books could not be brought up to date")
@@ -102,11 +111,69 @@ class HotBooksThread(threading.Thread):
         return False
 
 
+class Forgotten(Exception):
+    """Redis let go of a part of the copy while it was written."""
+
+
 def copy_everything(runtime: Runtime) -> None:
-    """Bring the whole copy in line with the database. Raises RedisError."""
+    """Bring the whole copy in line with the database, value by value. Raises RedisError or Forgotten."""
     with read(runtime.engine, snapshot=True) as conn:
         found = all_values(conn)
-    _save(runtime, found, whole=True)
+    _save(runtime, found)
+    _call_whole(runtime, {place: len(values) for place, values in found.items()})
+
+
+def copy_what_it_lacks(runtime: Runtime) -> None:
+    """The same by versions: only what is older in the copy, or not in it, is read and sent. Raises as that does."""
+    with read(runtime.engine, snapshot=True) as conn:
+        there = all_versions(conn)
+    kept = {place: _kept(runtime, place, versions) for place, versions in there.items()}
+    if any(_is_ahead(kept[place], versions) for place, versions in there.items()):
+        _forget_what_never_was(runtime, kept)
+        kept = {place: _kept(runtime, place, versions) for place, versions in there.items()}
+    lacking = frozenset(
+        named(place, name)
+        for place, versions in there.items()
+        for name, version in versions.items()
+        if kept[place].versions.get(name, -1) < version
+    )
+    if lacking:
+        with read(runtime.engine, snapshot=True) as conn:
+            found = values_of(conn, lacking) if len(lacking) <= FEW else all_values(conn)
+        _save(runtime, found)
+    _call_whole(runtime, {place: len(versions) for place, versions in there.items()})
+
+
+def copy_anew(runtime: Runtime, venue: str, account: str) -> None:
+    """Forget the copy of one venue account, and make it again from the database. Raises as ``copy_everything`` does."""
+    for kind in (POSITIONS, BALANCES):
+        runtime.hot_copies.forget(kind, venue, account)
+    copy_what_it_lacks(runtime)
+
+
+def _kept(runtime: Runtime, place: Place, versions: Mapping[str, int]) -> Kept:
+    count, found = 0, dict[str, int]()
+    for part in _parts(list(versions)):
+        answer = runtime.hot_copies.kept(*place, part)
+        count = max(count, answer.count)
+        found |= answer.versions
+    return Kept(versions=found, count=count)
+
+
+def _is_ahead(kept: Kept, versions: Mapping[str, int]) -> bool:
+    """It has what this look at the database did not have."""
+    newer = any(version > versions[name] for name, version in kept.versions.items() if name in versions)
+    return newer or kept.count > len(versions)
+
+
+def _forget_what_never_was(runtime: Runtime, kept: Mapping[Place, Kept]) -> None:
+    """What is newer in the copy was committed meanwhile; else the database is an older one, restored from a backup."""
+    with read(runtime.engine, snapshot=True) as conn:
+        later = all_versions(conn)
+    for place, found in kept.items():
+        if _is_ahead(found, later.get(place, {})):
+            log.warning("the hot copy of the books is ahead of the database, and is made anew", place=place)
+            runtime.hot_copies.forget(*place)
 
 
 def hot_positions(runtime: Runtime, venue: str, account: str) -> tuple[list[HeldPosition], float] | None:
@@ -128,16 +195,20 @@ def _read(runtime: Runtime, kind: str, venue: str, account: str) -> HotCopy | No
         return None
 
 
-def _save(runtime: Runtime, found: HotValues, *, whole: bool) -> None:
-    for (kind, venue, account), values in found.items():
-        parts = list(_parts(values))
-        for number, part in enumerate(parts, start=1):
-            runtime.hot_copies.save(kind, venue, account, part, whole=whole and number == len(parts))
+def _save(runtime: Runtime, found: HotValues) -> None:
+    for place, values in found.items():
+        for part in _parts(values):
+            runtime.hot_copies.save(*place, part)
 
 
-def _parts(values: list[HotValue]) -> Iterator[list[HotValue]]:
-    """At least one, so that an empty venue account is known to be empty."""
-    left = iter(values)
-    yield list(islice(left, AT_ONCE))
-    while part := list(islice(left, AT_ONCE)):
-        yield part
+def _call_whole(runtime: Runtime, counts: Mapping[Place, int]) -> None:
+    """Say of each venue account that all of it is there, be it nothing."""
+    for place, count in counts.items():
+        if not runtime.hot_copies.save(*place, [], whole=count):
+            raise Forgotten(f"of {place}")
+
+
+def _parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """At least one, be it empty."""
+    for start in range(0, max(1, len(values)), AT_ONCE):
+        yield values[start : start + AT_ONCE]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from settings import load_settings
 from storage import schema, touched
 from storage.engine import make_engine, read, write
 from storage.hot_copies import HotCopies, HotValue, ProcessHotCopies, RedisHotCopies
+from storage.hot_values import all_values
 from storage.ledger import balances, open_venue_account, place_hold
 from storage.position_reads import read_positions
 from storage.redis_reservations import reservations_client
 from storage.touched import Touched, TouchedBalance, TouchedPosition
 from tasks import hot_books
-from tasks.hot_books import HotBooksThread, copy_everything, hot_balances, hot_positions
+from tasks.hot_books import HotBooksThread, copy_anew, copy_everything, copy_what_it_lacks, hot_balances, hot_positions
 from tasks.runtime import Runtime
 from tests.support.order_values import NOW
 from tests.support.position_books import PositionBooks
@@ -75,7 +77,13 @@ def documents(copies: HotCopies, venue: str = "v") -> list[object] | None:
 
 def test_an_older_write_never_overwrites_a_newer_one(copies: HotCopies) -> None:
     def save(version: int, text: str, *, whole: bool = False) -> None:
-        copies.save("balances", "v", "a", [HotValue(name="BTC", version=version, document={"is": text})], whole=whole)
+        copies.save(
+            "balances",
+            "v",
+            "a",
+            [HotValue(name="BTC", version=version, document={"is": text})],
+            whole=1 if whole else None,
+        )
 
     save(9, "nine")
     assert documents(copies) is None, "not all of the account was copied yet"
@@ -89,7 +97,8 @@ def test_an_older_write_never_overwrites_a_newer_one(copies: HotCopies) -> None:
 
 
 def test_one_of_all_processes_copies_everything(copies: HotCopies) -> None:
-    assert [copies.take_turn(3_600) for _ in range(3)] == [True, False, False]
+    assert [copies.take_turn("whole", 3_600) for _ in range(3)] == [True, False, False]
+    assert copies.take_turn("content", 3_600)
 
 
 def test_only_what_is_durable_is_told_and_only_to_who_listens(on_sqlite: Engine) -> None:
@@ -150,6 +159,86 @@ def test_what_moves_is_copied_after_its_commit(runtime: Runtime, monkeypatch: py
     assert is_copied(runtime), "the last of it is copied when the process ends"
 
 
+def test_each_minute_only_what_the_copy_lacks_is_sent(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a process was killed between its commit and its copy; flat positions and empty accounts are there as well."""
+    books = PositionBooks(runtime.engine)
+    books.buy("1", "100", strategy="a")
+    books.buy("1", "100", strategy="b")
+    copy_what_it_lacks(runtime)
+    assert is_copied(runtime)
+    books.sell("1", "110", strategy="b")
+    assert not is_copied(runtime)
+    sent: list[str] = []
+    save = runtime.hot_copies.save
+
+    def note(kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: int | None = None) -> bool:
+        sent.extend(value.name for value in values)
+        return save(kind, venue, account, values, whole=whole)
+
+    monkeypatch.setattr(runtime.hot_copies, "save", note)
+    copy_what_it_lacks(runtime)
+
+    assert is_copied(runtime)
+    assert sorted(sent) == ["BTC", "BTC\nUSDT\nb", "USDT"]
+    sent.clear()
+    copy_what_it_lacks(runtime)
+    assert sent == []
+
+
+@pytest.mark.parametrize("wrong", ["a newer version", "a name more"])
+def test_a_copy_that_is_ahead_of_a_restored_database_is_made_anew(runtime: Runtime, wrong: str) -> None:
+    PositionBooks(runtime.engine).buy("1", "100")
+    copy_what_it_lacks(runtime)
+    with read(runtime.engine, snapshot=True) as conn:
+        found = all_values(conn)
+    (position,) = found["positions", "paper", "main"]
+    name = position.name if wrong == "a newer version" else "ETH\nUSDT\n"
+    later = {**position.document, "asset": "ETH", "booked_at": "2031-01-01T00:00:00.000000Z"}
+    value = HotValue(name=name, version=position.version + 1000, document=later)
+    runtime.hot_copies.save("positions", "paper", "main", [value])
+    assert not is_copied(runtime)
+
+    copy_what_it_lacks(runtime)
+
+    assert is_copied(runtime)
+
+
+def test_what_is_wrong_under_the_right_version_ends_when_all_is_copied_anew(runtime: Runtime) -> None:
+    PositionBooks(runtime.engine).buy("1", "100")
+    copy_what_it_lacks(runtime)
+    with read(runtime.engine, snapshot=True) as conn:
+        (position,) = all_values(conn)["positions", "paper", "main"]
+    wrong = replace(position, document={**position.document, "strategy": "nobody's"})
+
+    for repaired in (copy_everything, lambda runtime: copy_anew(runtime, "paper", "main")):
+        runtime.hot_copies.save("positions", "paper", "main", [wrong])
+        copy_what_it_lacks(runtime)
+        assert not is_copied(runtime), "versions do not show it"
+        repaired(runtime)
+        assert is_copied(runtime)
+
+
+def test_a_copy_of_which_a_part_was_forgotten_meanwhile_is_not_called_whole(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PositionBooks(runtime.engine).buy("1", "100")
+    save, forgot = runtime.hot_copies.save, list[str]()
+
+    def forgetful(kind: str, venue: str, account: str, values: Sequence[HotValue], *, whole: int | None = None) -> bool:
+        if whole is not None and not forgot:
+            forgot.append(kind)
+            runtime.hot_copies.forget(kind, venue, account)
+        return save(kind, venue, account, values, whole=whole)
+
+    monkeypatch.setattr(runtime.hot_copies, "save", forgetful)
+    with pytest.raises(hot_books.Forgotten):
+        copy_everything(runtime)
+    reads = {"positions": hot_positions, "balances": hot_balances}
+    assert reads[forgot[0]](runtime, "paper", "main") is None
+    copy_what_it_lacks(runtime)
+    assert is_copied(runtime)
+
+
 @pytest.mark.redis
 def test_a_redis_that_forgot_has_no_copy_until_all_is_copied_again(
     on_sqlite: Engine, redis_url: str, tmp_path: Path
@@ -166,7 +255,7 @@ def test_a_redis_that_forgot_has_no_copy_until_all_is_copied_again(
     for key in client.keys("steadfill.hot.*"):
         client.delete(key)
     thread = HotBooksThread(runtime)
-    assert runtime.hot_copies.take_turn(3_600)
+    assert runtime.hot_copies.take_turn("whole", 3_600)
     thread.hear(frozenset({TouchedBalance("paper", "main", "BTC")}))
     assert thread.copy()
     assert hot_balances(runtime, "paper", "main") is None, "one asset is not the whole account"
