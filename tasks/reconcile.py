@@ -8,6 +8,7 @@ import threading
 from datetime import datetime, timedelta
 
 import structlog
+from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from exchanges.evidence import VenueError
@@ -37,6 +38,7 @@ from storage.reconciliations import (
 )
 from storage.venue_states import closed_until
 from tasks.heartbeat import heartbeat_of
+from tasks.hot_books import Forgotten, copy_anew
 from tasks.movements import book_what_is_told
 from tasks.outcomes import MovedOn
 from tasks.queues import VENUE
@@ -125,17 +127,19 @@ def _first(runtime: Runtime, run: Run, seen: RunAccount, name: str, epoch: int) 
 def _second(runtime: Runtime, run: Run, seen: RunAccount, name: str, epoch: int) -> str:
     gateway = runtime.gateways.get(seen.venue, seen.account)
     with read(runtime.engine) as conn:
-        first = look_of(conn, seen, 1)
+        body = look_of(conn, seen, 1)
+    first, began_at = first_seen(body), parse_time(body["began_at"])
     look = look_at(runtime, gateway, run.scope)
     failpoint("reconcile.second.looked")
-    began_at = parse_time(first["began_at"])
+    copied_wrong = look.copied_otherwise & first.copied_otherwise
+    remade = _copy_anew(runtime, seen, copied_wrong) if copied_wrong else ""
     with write(runtime.engine) as conn:
         if not leases.holds(conn, name, epoch):
             return MovedOn("another process has taken the account's lease")
         now = runtime.now()
         keep_look(conn, seen, 2, look.body(), at=now)
-        acted = act(conn, runtime, seen, run.scope, look, first_seen(first), began_at)
-        said = acted.sentence()
+        acted = act(conn, runtime, seen, run.scope, look, first, began_at)
+        said = acted.sentence() + remade
         if not move_account(conn, seen, AccountStage.DONE, now=now, message=said):
             raise Stale(f"{seen.venue}/{seen.account} of run {run.id}")  # nothing of this is kept
         conclude_run(conn, run.id, now)
@@ -143,6 +147,21 @@ def _second(runtime: Runtime, run: Run, seen: RunAccount, name: str, epoch: int)
     failpoint("reconcile.committed")
     log.info("reconciled", venue=seen.venue, account=seen.account, run_id=run.id, outcome=said)
     return said
+
+
+def _copy_anew(runtime: Runtime, seen: RunAccount, wrong: frozenset[str]) -> str:
+    """The hot copy is never the truth: what it had wrong in two looks is no break, and it is made again from the books.
+
+    Returns the end of a sentence. A Redis that is away has no copy that anybody could read.
+    """
+    names = sorted({one.partition("=")[0] for one in wrong})
+    shown = ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
+    log.warning("the hot copy differed from the books", venue=seen.venue, account=seen.account, wrong=shown)
+    try:
+        copy_anew(runtime, seen.venue, seen.account)
+    except (Forgotten, RedisError, OSError) as error:
+        return f"; the hot copy differed from the books ({shown}) and could not be made anew: {type(error).__name__}"
+    return f"; the hot copy differed from the books and was made anew: {shown}"
 
 
 def announce(conn: Connection, seen: RunAccount, due_at: datetime, now: datetime) -> None:

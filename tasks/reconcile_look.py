@@ -1,6 +1,6 @@
 """One look at a venue account: our books, their hot copy and the venue, and what may blur the comparison."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ from models.reports import OrderReport
 from storage.deployment import prefix_of_deployment
 from storage.engine import read, write
 from storage.ledger_reads import opened_at
+from storage.position_reads import HeldPosition, PositionFilter, read_positions
 from storage.reconciliation_facts import (
     children_named,
     live_children,
@@ -34,7 +35,7 @@ from storage.reconciliation_facts import (
 )
 from storage.reconciliations import last_full_run
 from tasks.back_fill import OrdersRead, read_orders, strangers
-from tasks.hot_books import hot_balances
+from tasks.hot_books import hot_balances, hot_positions
 from tasks.runtime import Runtime
 
 log = structlog.get_logger()
@@ -56,6 +57,8 @@ class Look:
     #: symbols whose open orders were read, and whether those of every other symbol were
     symbols: frozenset[str]
     listed_all: bool
+    #: what the hot copy had otherwise than the books, as NAME=WHAT IT SAYS
+    copied_otherwise: frozenset[str]
     #: assets that requests of ours, or orders that could not be read, may have moved
     blurred: frozenset[str]
     #: what trades of orders that are not ours moved, by asset
@@ -91,6 +94,7 @@ class Look:
                 {"key": key, "quantity": plain(quantity), "value": plain(value)}
                 for key, quantity, value in (one.content for one in self.positions)
             ],
+            "copied_otherwise": sorted(self.copied_otherwise)[:MOST_KEPT],
             "blurred": sorted(self.blurred),
             "strangers": dict(self.strangers),
             "strangers_from": format_time(self.strangers_from),
@@ -126,10 +130,12 @@ class FirstSeen:
     differences: Mapping[str, Decimal]
     orders: frozenset[tuple[str, Decimal | None, Decimal | None]]
     positions: frozenset[tuple[str, Decimal, Decimal]]
+    copied_otherwise: frozenset[str]
 
 
 def first_seen(body: Mapping[str, Any]) -> FirstSeen:
     return FirstSeen(
+        copied_otherwise=frozenset(body.get("copied_otherwise", ())),
         differences=_differences(body),
         orders=frozenset(_orders(body)),
         positions=frozenset(_positions(body)),
@@ -160,16 +166,19 @@ def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
     failpoint("reconcile.balances.read")
     with read(runtime.engine, snapshot=True) as conn:
         ours = totals(conn, venue, account) if full else {}
+        held = read_positions(conn, PositionFilter(venue=venue, account=account)) if full else []
         after = motion(conn, venue, account)
+    cached = cached_balances(runtime, venue, account) if full else None
     unread = {asset for symbol in orders_read.unread for asset in symbol.split("/")}
     orders = _compare_orders(runtime, gateway, orders_read, symbols)
     return Look(
         began_at=began_at,
-        balances=tuple(seen(ours, cached_balances(runtime, venue, account), theirs)) if full else (),
+        balances=tuple(seen(ours, cached, theirs)) if full else (),
         orders=tuple(one for one in orders if one.symbol not in orders_read.unread),
         positions=tuple(one for one in orders_read.positions if one.symbol not in orders_read.unread),
         symbols=frozenset(symbols) - orders_read.unread,
         listed_all=elsewhere is not None and not orders_read.unread,
+        copied_otherwise=_copied_otherwise(runtime, venue, account, ours, cached, held) if full else frozenset(),
         blurred=before.in_doubt | after.in_doubt | unread,
         strangers=strangers(trade for trade in orders_read.foreign if trade.traded_at >= told_from),
         strangers_from=told_from,
@@ -181,6 +190,36 @@ def look_at(runtime: Runtime, gateway: Gateway, scope: RunScope) -> Look:
             "open_orders": len(orders_read.open_orders),
         },
     )
+
+
+def _copied_otherwise(
+    runtime: Runtime,
+    venue: str,
+    account: str,
+    ours: Mapping[str, Decimal],
+    cached: Mapping[str, Decimal] | None,
+    held: Sequence[HeldPosition],
+) -> frozenset[str]:
+    """What the hot copy lacks, has too much, or has with another content, as NAME=WHAT IT SAYS; nothing where there is no copy.
+
+    With what it says, so that one that follows the books a moment late is another one in each look, and only one that
+    stands still stands in both.
+    """
+    found = set()
+    if cached is not None:
+        wrong = [asset for asset in ours.keys() | cached.keys() if ours.get(asset) != cached.get(asset)]
+        found |= {f"{asset}={plain_or_none(cached.get(asset))}" for asset in wrong}
+    copy = hot_positions(runtime, venue, account)
+    if copy is not None:
+        true, told = ({one.key: one for one in side} for side in (held, copy[0]))
+        for key in true.keys() | told.keys():
+            says = told.get(key)
+            if true.get(key) != says:
+                name = " ".join((f"{key.asset}/{key.cost_asset}", key.strategy)).strip()
+                found.add(
+                    f"{name}={None if says is None else f'{plain(says.position.quantity)} by entry {says.entry_id}'}"
+                )
+    return frozenset(found)
 
 
 def _open_elsewhere(gateway: Gateway, symbols: frozenset[str]) -> list[OrderReport] | None:

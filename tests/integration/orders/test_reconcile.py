@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,11 +18,13 @@ from models.vocabulary import OrderType, Side, TimeInForce
 from storage.breaks import Break, corrections_of, found_in, get_break
 from storage.engine import read, write
 from storage.freezes import standing_freezes
+from storage.hot_values import all_values
 from storage.ledger import balances, invariants
 from storage.order_tables import fills
 from storage.reconciliation_tables import corrections
 from storage.reconciliations import get_run, run_account
 from storage.service_tables import deployment
+from tasks.hot_books import copy_everything, hot_balances, hot_positions
 from tasks.reconcile import reconcile_account
 from tasks.reconcile_orders import compare_orders
 from tests.support.runtime import Desk
@@ -225,6 +228,59 @@ def test_an_order_in_a_symbol_that_we_never_traded_is_found(booked: Desk, monkey
     assert get(booked, foreign.id).status == "open", "a list that can't be read ends nothing, and fails no run"
     reconcile(booked)
     assert (get(booked, foreign.id).status, get(booked, unknown.id).status) == ("gone", "open")
+
+
+def test_three_ways_the_hot_copy_is_shown_beside_both_and_made_anew_where_it_is_wrong(booked: Desk) -> None:
+    """Wrong it is no break: nothing is posted, nothing stops, and the books are not what is changed."""
+
+    def said(run_id: str) -> str:
+        with read(booked.engine) as conn:
+            seen = run_account(conn, run_id, "paper", "main")
+        assert seen is not None
+        return seen.message
+
+    def copied() -> dict[str, Decimal]:
+        found = hot_balances(booked.runtime, "paper", "main")
+        return {} if found is None else {one.asset: one.total for one in found[0]}
+
+    credit(booked, "SOL", "7")
+    (missing,) = found(booked, reconcile(booked)).values()
+    copy_everything(booked.runtime)
+    hot = booked.runtime.hot_copies
+    with read(booked.engine, snapshot=True) as conn:
+        values = all_values(conn)
+    (sol,) = [one for one in values["balances", "paper", "main"] if one.name == "SOL"]
+    (btc,) = values["positions", "paper", "main"]
+    hot.save("balances", "paper", "main", [replace(sol, document={**sol.document, "total": "1"})])
+    hot.save("positions", "paper", "main", [replace(btc, document={**btc.document, "strategy": "nobody's"})])
+
+    run_id = reconcile(booked)
+
+    (one,) = found(booked, run_id).values()
+    assert (missing.cached, one.cached) == (None, Decimal(1))
+    assert (one.key, one.ours, one.theirs) == ("SOL", total(booked, "SOL"), total(booked, "SOL") + 7)
+    assert said(run_id).endswith(
+        "the hot copy differed from the books and was made anew: BTC/USDT, BTC/USDT nobody's, SOL"
+    )
+    assert copied() == {asset: total(booked, asset) for asset in copied()} != {}
+    positions = hot_positions(booked.runtime, "paper", "main")
+    assert positions is not None
+    assert [held.key.strategy for held in positions[0]] == [""]
+    again = reconcile(booked)
+    assert "hot copy" not in said(again)
+    assert [one.cached for one in found(booked, again).values()] == [total(booked, "SOL")]
+
+
+def test_a_hot_copy_that_is_only_late_is_not_made_anew(booked: Desk) -> None:
+    copy_everything(booked.runtime)
+    run_id = begin(booked)
+    assert booked.work(booked.place())["status"] == "FILLED"
+    step(booked, run_id)  # the copy lacks the fill
+    copy_everything(booked.runtime)
+    booked.work(booked.place())
+    booked.runtime.advance(15)
+
+    assert "hot copy" not in step(booked, run_id), "it lacks another one now"
 
 
 def _unreadable() -> Any:
