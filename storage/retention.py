@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, func, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select, tuple_
 
 from models.reports import VenueStatus
 from models.transitions import CHILD_FINAL
@@ -11,15 +11,20 @@ from storage.cleanup_records import CleanupRecord
 from storage.dry_run_tables import dry_run_orders, dry_run_trades
 from storage.order_tables import child_orders
 from storage.service_tables import alerts
+from storage.types import Timestamp
 
 #: rows that one transaction deletes
 BATCH = 1_000
 
-_LIVE = exists().where(
+#: A child of ours that is not final, or ended since: what rested for a year and filled today is not old.
+_IN_USE = exists().where(
     child_orders.c.venue == dry_run_orders.c.venue,
     child_orders.c.account == dry_run_orders.c.account,
     child_orders.c.venue_client_order_id == dry_run_orders.c.client_order_id,
-    child_orders.c.status.not_in([status.value for status in CHILD_FINAL]),
+    or_(
+        child_orders.c.status.not_in([status.value for status in CHILD_FINAL]),
+        child_orders.c.updated_at >= bindparam("before", type_=Timestamp()),
+    ),
 )
 _KEY = (dry_run_orders.c.venue, dry_run_orders.c.account, dry_run_orders.c.id)
 
@@ -37,11 +42,12 @@ def forget_warnings(conn: Connection, before: datetime, record: CleanupRecord) -
 def forget_dry_runs(conn: Connection, before: datetime, record: CleanupRecord) -> int:
     """Delete a batch of simulated orders that ended, with their trades; returns how many orders.
 
-    What the trades did to the simulated balances stays: those are sums. One whose child of ours is live stays as well.
+    What the trades did to the simulated balances stays: those are sums. One whose child of ours is live, or ended since
+    ``before``, stays as well.
     """
     ended = dry_run_orders.c.status != VenueStatus.OPEN
-    old = select(*_KEY, dry_run_orders.c.created_at).where(ended, dry_run_orders.c.created_at < before, ~_LIVE)
-    found = conn.execute(old.limit(BATCH)).all()
+    old = select(*_KEY, dry_run_orders.c.created_at).where(ended, dry_run_orders.c.created_at < before, ~_IN_USE)
+    found = conn.execute(old.limit(BATCH), {"before": before}).all()
     if not found:
         return 0
     keys = [(row.venue, row.account, row.id) for row in found]
