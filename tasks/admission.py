@@ -24,11 +24,13 @@ from tasks.waited import WAITING
 
 CAUSE = "held back"
 
-#: A longer wait is told on the order; each such word is a new version of it.
-WORTH_TELLING_S = 1.0
+#: A longer wait is told on the order, and so are many short ones; each such word is a new version of it.
+WORTH_TELLING_S, WORTH_TELLING_TRIES = 1.0, 5
 
 #: How soon to come again at the earliest, and at the latest: a breaker may be closed by hand, or by a probe, at any time.
 SOONEST_S, LATEST_S = 0.05, 8.0
+#: The same for who waits for a probe: all of them come back when it is due, and it takes its time.
+SOONEST_AFTER_A_PROBE_S = 1.0
 #: Waits are spread by this share, and at most so many seconds: what was held back together must not come back together.
 SPREAD, WIDEST_SPREAD_S = 0.25, 2.0
 
@@ -57,12 +59,13 @@ def wait_for_turn(
     runtime: Runtime, order: Order, refused: NotAdmitted, tries: int, *, child_id: str | None = None
 ) -> str:
     """Back to its row, until it may be asked for again."""
-    wait_s = max(refused.retry_after_s or 0.0, SOONEST_S)
+    is_away = isinstance(refused, BreakerOpen)
+    wait_s = max(refused.retry_after_s or 0.0, SOONEST_AFTER_A_PROBE_S if is_away else SOONEST_S)
     if not isinstance(refused, GateClosed):  # which nobody opens sooner
         wait_s = min(wait_s, LATEST_S)
     wait_s += min(SPREAD * wait_s, WIDEST_SPREAD_S) * runtime.chance()
     due_at = runtime.now() + timedelta(seconds=wait_s)
-    tell = isinstance(refused, BreakerOpen) or wait_s >= WORTH_TELLING_S
+    tell = is_away or wait_s >= WORTH_TELLING_S or tries >= WORTH_TELLING_TRIES
     reason = Reason(code=refused.code_of_wait, message=refused.message) if tell else None
     return _wait(runtime, order, reason, due_at, tries + 1, child_id) + refused.message
 

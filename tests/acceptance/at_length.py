@@ -60,6 +60,10 @@ ALWAYS: Mapping[str, Sequence[str]] = {
         "test_redis_forgets_everything_while_orders_are_in_every_step",
         "test_everything_is_killed_at_the_same_time_under_load",
     ),
+    "test_venue_outages.py": (
+        "test_an_outage_opens_the_breaker_orders_wait_and_each_is_sent_once_when_it_is_over[sqlite-embedded-fails",
+        "test_a_burst_of_orders_never_brings_a_ban[sqlite-embedded",
+    ),
     # That it loses every queue is for test-all: RabbitMQ 3.10 itself may answer INTERNAL_ERROR from then on, for quorum
     # queues that were declared again while they were being deleted, until it is restarted.
     "test_rabbitmq.py": ("test_network_to_rabbitmq_is_cut_and_swallows_everything",),

@@ -51,7 +51,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The stack's deployment; what a test did to it is still there."""
     folder = tmp_path_factory.mktemp(request.param)
     with contextlib.ExitStack() as servers:
-        env, ours = _servers(request, servers)
+        env, ours = servers_of(request, servers)
         env["STEADFILL_HOME"] = str(folder / "home")
         deployment = Deployment(folder, stack=request.param, env=env, servers=ours)
         servers.callback(deployment.stop)
@@ -83,7 +83,7 @@ def client(deployment: Deployment) -> Client:
     return deployment.client
 
 
-def _servers(
+def servers_of(
     request: pytest.FixtureRequest, until_end: contextlib.ExitStack
 ) -> tuple[dict[str, str], dict[str, Server]]:
     """The URLs of empty servers, and those of the servers that are ours to kill."""

@@ -12,6 +12,7 @@ from models.clock import format_time, parse_time
 from risk.breaker import BreakerStatus
 from risk.reservation import rate_plan
 from storage.engine import read, write
+from storage.outbox import next_due
 from storage.venue_states import list_venue_states, note_trouble
 from tasks import look
 from tasks.commit import commit
@@ -127,6 +128,25 @@ def test_an_order_that_waited_too_long_for_a_breaker_ends_and_names_it(open_a_de
     assert desk.held(order_id) == {}
     ended_at = parse_time(desk.document(order_id)["updated_at"])
     assert ended_at - over_at < timedelta(seconds=60), "its row came back when it was over, and not much later"
+
+
+@ON_SQLITE
+def test_while_a_probe_is_overdue_orders_do_not_knock_all_the_time(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(failure_threshold=5, max_age_s=3_600)
+    order_id = desk.place()
+    open_the_breaker(desk)
+    due_at = desk.runtime.protection.breakers.get(*PLACE).state().next_look_at
+    assert due_at is not None
+    desk.runtime.advance_to(due_at + timedelta(seconds=1))
+
+    desk.forget_outbox()
+    begun = desk.runtime.now()
+    prepare(desk.runtime, order_id=order_id)
+
+    with read(desk.engine) as conn:
+        again_at = next_due(conn)
+    assert again_at is not None
+    assert again_at - begun >= timedelta(seconds=1)
 
 
 @ON_SQLITE
