@@ -23,7 +23,7 @@ from storage.orders import Stale
 from storage.reconciliation_facts import BookedTrade, children_named, live_children, trades_booked
 from tasks.ending import add_up
 from tasks.runtime import Runtime
-from tasks.settle import apply_report, merged, with_all_trades
+from tasks.settle import apply_report, completed, merged
 from tasks.track import TRADES_KEPT_MARGIN
 
 log = structlog.get_logger()
@@ -187,7 +187,8 @@ def _follow(
         report = _told_by_trades(child, trades)
     if report is not None:
         whole = replace(report, trades=merged(report.trades, tuple(trades)))
-        apply_report(runtime, child.id, with_all_trades(runtime, child, whole), source=SOURCE)
+        # Not in the lane of lookups: many accounts are read at night, and each cancel must find its slot all the same.
+        apply_report(runtime, child.id, completed(runtime, child, whole), source=SOURCE)
 
 
 def _fetch(gateway: Gateway, child: ChildOrder) -> OrderReport | None:

@@ -72,6 +72,11 @@ def settle(runtime: Runtime, *, order_id: str) -> str:
 
 @in_lane(Lane.URGENT)
 def with_all_trades(runtime: Runtime, child: ChildOrder, report: OrderReport) -> OrderReport:
+    """As ``completed``, in the lane of lookups: what has filled must be known."""
+    return completed(runtime, child, report)
+
+
+def completed(runtime: Runtime, child: ChildOrder, report: OrderReport) -> OrderReport:
     """The report with every trade it tells of, asked from the venue where some are missing.
 
     What the venue does not show now stays missing, and the child live: tracking goes on.

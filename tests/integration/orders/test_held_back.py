@@ -8,16 +8,22 @@ from typing import Any
 import pytest
 
 from exchanges.evidence import Evidence, VenueError
+from exchanges.protection.lanes import current_lane
+from exchanges.protection.turnstile import VenueTurnstile
 from models.clock import format_time, parse_time
+from models.reconciliation import RunScope
 from risk.breaker import BreakerStatus
+from risk.lane import Lane
 from risk.reservation import rate_plan
 from storage.engine import read, write
 from storage.outbox import next_due
 from storage.venue_states import list_venue_states, note_trouble
 from tasks import look
 from tasks.commit import commit
+from tasks.movements import book_movements
 from tasks.prepare import prepare
 from tasks.probe import probe
+from tasks.reconcile_look import look_at
 from tasks.track import watch
 from tasks.validate import validate
 from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
@@ -335,3 +341,24 @@ def test_looks_leave_orders_their_part_of_a_small_rate(
         desk.track()
 
     assert sent == ["orders.track"] * looks
+
+
+@ON_SQLITE
+def test_what_reads_whole_accounts_leaves_the_lane_of_cancels_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half_filled = desk.limit("-1000")
+    desk.venue.set_price("BTCUSDT", desk.work(half_filled)["price"], quantity="0.004")
+    lanes: list[Lane] = []
+    admit = VenueTurnstile.admit
+    monkeypatch.setattr(
+        VenueTurnstile, "admit", lambda self, weight: lanes.append(current_lane()) or admit(self, weight)
+    )
+    gateway = desk.runtime.gateways.get(*PLACE)
+
+    for scope in (RunScope.ORDERS, RunScope.FULL):
+        look_at(desk.runtime, gateway, scope)
+    book_movements(desk.runtime, *PLACE)
+
+    assert desk.document(half_filled)["filled_quantity"] == "0.004"
+    assert set(lanes) == {Lane.ORDINARY}
