@@ -7,11 +7,13 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, or_, select, text
 
+from accounting.legs import AccountKind
 from models.order import ChildOrder
 from models.transitions import CHILD_LIVE
 from models.vocabulary import ChildStatus, Side
 from storage.children import child_of
 from storage.ledger_reads import balances
+from storage.ledger_tables import ledger_accounts, ledger_entries, ledger_legs
 from storage.order_tables import child_orders, fills, orders
 
 _LIVE = [status.value for status in CHILD_LIVE]
@@ -82,6 +84,23 @@ def assets_booked_since(conn: Connection, venue: str, account: str, since: datet
         .distinct()
     )
     return frozenset(asset for row in conn.execute(query) for asset in row if asset)
+
+
+def came_or_left_at(conn: Connection, venue: str, account: str, asset: str) -> datetime | None:
+    """When something of an asset last came into our books from outside or left them: by a deposit, a withdrawal, a correction."""
+    outside = select(ledger_accounts.c.last_leg_id).where(
+        ledger_accounts.c.venue == venue,
+        ledger_accounts.c.account == account,
+        ledger_accounts.c.asset == asset,
+        ledger_accounts.c.kind == AccountKind.EXTERNAL,
+    )
+    query = (
+        select(ledger_entries.c.posted_at)
+        .join(ledger_legs, ledger_legs.c.entry_id == ledger_entries.c.id)
+        .where(ledger_legs.c.id == outside.scalar_subquery())
+    )
+    at: datetime | None = conn.execute(query).scalar_one_or_none()
+    return at
 
 
 def totals(conn: Connection, venue: str, account: str) -> dict[str, Decimal]:

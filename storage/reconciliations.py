@@ -182,6 +182,20 @@ def look_of(conn: Connection, seen: RunAccount, number: int) -> Mapping[str, Any
     return body
 
 
+def later_look(conn: Connection, venue: str, account: str, after: datetime) -> tuple[str, Mapping[str, Any]] | None:
+    """The newest second look of a full run at an account that ended after a moment: its run's id and what it saw."""
+    query = (
+        select(looks.c.run_id, looks.c.body)
+        .join(runs, runs.c.id == looks.c.run_id)
+        .where(looks.c.venue == venue, looks.c.account == account, looks.c.number == 2, looks.c.at > after)
+        .where(runs.c.scope == RunScope.FULL)
+        .order_by(looks.c.at.desc())
+        .limit(1)
+    )
+    row = conn.execute(query).one_or_none()
+    return None if row is None else (row.run_id, row.body)
+
+
 def looks_of(conn: Connection, run_id: str) -> list[Mapping[str, Any]]:
     query = select(looks).where(looks.c.run_id == run_id).order_by(looks.c.venue, looks.c.account, looks.c.number)
     return [dict(row) for row in conn.execute(query).mappings()]

@@ -10,16 +10,18 @@ from sqlalchemy import Connection
 
 from accounting.legs import AccountKind, AccountRef
 from failpoints import failpoint
+from models.clock import format_time
 from models.errors import Conflict, NotFound, shown
-from models.money import plain
+from models.money import ZERO, plain, subtract
 from models.reconciliation import BREAK_TRANSITIONS, BreakKind, BreakStatus
 from storage import leases
-from storage.breaks import Break, close_break, get_break
-from storage.engine import write
+from storage.breaks import Break, close_break, corrections_of, get_break
+from storage.engine import read, write
 from storage.ledger import InsufficientFunds
 from storage.ledger_corrections import lock_for_correction, post_correction, release_suspense
 from storage.ledger_posting import Locked
-from storage.reconciliation_facts import assets_booked_since, motion
+from storage.reconciliation_facts import assets_booked_since, came_or_left_at, motion
+from storage.reconciliations import later_look
 from tasks.runtime import Runtime
 
 #: what a decision does to the books
@@ -38,10 +40,17 @@ class InMotion(Conflict):
     code = "ASSET_IN_MOTION"
 
 
+class NoLongerStands(Conflict):
+    """The difference may be another one by now, or none: what would be posted could be in the books already."""
+
+    code = "BREAK_STALE"
+
+
 def accept(runtime: Runtime, break_id: str, *, by: str, note: str) -> tuple[Break, bool]:
     """The venue is right: our books become what it said. Returns the break, and whether this call closed it.
 
-    Of an order or a position nothing is posted: it says that a person has dealt with it.
+    Of an order or a position nothing is posted: it says that a person has dealt with it. Raises Conflict where the
+    difference may have become another one since it was seen.
     """
 
     def work(conn: Connection, found: Break) -> None:
@@ -54,6 +63,7 @@ def accept(runtime: Runtime, break_id: str, *, by: str, note: str) -> tuple[Brea
             if found.difference > 0:
                 release_suspense(conn, found, asset, found.difference, locked, by=by, reason=reason, now=now)
             return
+        _assert_stands(conn, found, asset, found.difference)
         post_correction(conn, found, asset, found.difference, locked, by=by, reason=reason, automatic=False, now=now)
 
     return _decide(runtime, break_id, BreakStatus.ACCEPTED, work, by=by, note=note)
@@ -62,7 +72,7 @@ def accept(runtime: Runtime, break_id: str, *, by: str, note: str) -> tuple[Brea
 def post(runtime: Runtime, break_id: str, amount: Decimal, *, by: str, reason: str) -> tuple[Break, bool]:
     """An entry of a person's own: ``amount`` is added to what our books own of the break's asset, below zero taken away.
 
-    Raises Conflict for a break of an order, and when more is taken away than is available.
+    Raises Conflict for a break of an order, when more is taken away than is available, and as ``accept`` does.
     """
 
     def work(conn: Connection, found: Break) -> None:
@@ -72,13 +82,20 @@ def post(runtime: Runtime, break_id: str, amount: Decimal, *, by: str, reason: s
                 f"break {break_id} is of {what}: accept or ignore it, and post to the break of the asset's balance"
             )
         asset, locked = _still(conn, runtime, found)
+        _assert_stands(conn, found, asset, found.difference or ZERO)
         available = locked[AccountRef(asset, AccountKind.AVAILABLE)].balance
         if amount < 0 and available < amount.copy_abs():
             raise Conflict(str(InsufficientFunds(asset=asset, needed=amount.copy_abs(), available=available)))
         now = runtime.now()
         post_correction(conn, found, asset, amount, locked, by=by, reason=reason, automatic=False, now=now)
 
-    return _decide(runtime, break_id, BreakStatus.POSTED, work, by=by, note=f"{plain(amount)}: {reason}")
+    closed, new = _decide(runtime, break_id, BreakStatus.POSTED, work, by=by, note=f"{plain(amount)}: {reason}")
+    if not new:
+        with read(runtime.engine) as conn:
+            posted = [row["amount"] for row in corrections_of(conn, break_id)]
+        if posted != [amount]:
+            raise DecidedBefore(f"break {break_id} is posted: with {', '.join(map(plain, posted))}. Nothing was done")
+    return closed, new
 
 
 def ignore(runtime: Runtime, break_id: str, *, by: str, note: str) -> tuple[Break, bool]:
@@ -123,6 +140,27 @@ def _still(conn: Connection, runtime: Runtime, found: Break) -> tuple[str, Locke
             "correction from a fill. Nothing was done; do it again in some seconds, or cancel those orders first"
         )
     return found.asset, locked
+
+
+def _assert_stands(conn: Connection, found: Break, asset: str, difference: Decimal) -> None:
+    """The caller has locked the asset's accounts. Raises NoLongerStands."""
+    came_or_left = came_or_left_at(conn, found.venue, found.account, asset)
+    if came_or_left is not None and came_or_left >= found.seen_at:
+        raise NoLongerStands(
+            f"{asset} came into the books of {found.venue} ({found.account}) or left them since the difference was seen: "
+            f"{format_time(came_or_left)}, by a deposit, a withdrawal or a correction. Nothing was done; `steadfill "
+            "reconcile` shows what still differs"
+        )
+    later = later_look(conn, found.venue, found.account, found.seen_at)
+    if later is None or asset in later[1]["blurred"]:
+        return
+    run_id, body = later
+    now = next((one for one in body["balances"] if one["asset"] == asset), {"ours": "0", "theirs": "0"})
+    if subtract(Decimal(now["theirs"]), Decimal(now["ours"])) != difference:
+        raise NoLongerStands(
+            f"run {run_id}, which is later, saw {plain(difference)} {asset} no more. Nothing was done; ignore the break, "
+            "which frees the asset, or reconcile again for what differs now"
+        )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from exchanges.evidence import Evidence, VenueError
 from models.reconciliation import AccountStage, BreakStatus, RunStatus
-from models.reports import NewOrder
+from models.reports import NewOrder, VenueBalance
 from models.vocabulary import OrderType, Side, TimeInForce
 from storage.breaks import Break, corrections_of, found_in, get_break
 from storage.engine import read, write
@@ -25,6 +25,7 @@ from storage.reconciliation_tables import corrections
 from storage.reconciliations import get_run, run_account
 from storage.service_tables import deployment
 from tasks.hot_books import copy_everything, hot_balances, hot_positions
+from tasks.movements import book_movements
 from tasks.reconcile import reconcile_account
 from tasks.reconcile_orders import compare_orders
 from tests.support.runtime import Desk
@@ -327,6 +328,72 @@ def test_a_decision_is_one_and_who_made_it_is_on_record(booked: Desk) -> None:
         assert invariants(conn) == []
     (rest,) = found(booked, reconcile(booked)).values()
     assert (rest.difference, rest.status) == (2, "open")
+
+
+def test_an_entry_of_ones_own_is_posted_once_and_another_amount_is_no_repeat(booked: Desk) -> None:
+    credit(booked, "BTC", "7")
+    (one,) = found(booked, reconcile(booked)).values()
+
+    decisions.post(booked.runtime, one.id, Decimal(5), by="ana", reason="the desk's share")
+    _, new = decisions.post(booked.runtime, one.id, Decimal("5.0"), by="ana", reason="the desk's share")
+
+    assert not new
+    with pytest.raises(decisions.DecidedBefore, match="posted: with 5"):
+        decisions.post(booked.runtime, one.id, Decimal(-2), by="bob", reason="another one")
+    with read(booked.engine) as conn:
+        assert [row["amount"] for row in corrections_of(conn, one.id)] == [5]
+
+
+@pytest.mark.parametrize("reconciled", [False, True], ids=["since the run", "and a run saw it"])
+def test_a_deposit_that_was_booked_before_a_person_accepts_is_not_posted_again(
+    booked: Desk, *, reconciled: bool
+) -> None:
+    """The venue lists it only after the break was found; whoever accepts in the morning has seen the evening's figures."""
+    credit(booked, "BTC", "7")
+    (one,) = found(booked, reconcile(booked)).values()
+    booked.venue.movement("main", "deposit", "BTC", "7", moves=False)
+    assert book_movements(booked.runtime, "paper", "main").startswith("1 of ")
+    settled(booked)
+    if reconciled:
+        assert found(booked, reconcile(booked)) == {}
+        settled(booked)
+
+    for decide in (
+        lambda: decisions.accept(booked.runtime, one.id, by="ana", note=""),
+        lambda: decisions.post(booked.runtime, one.id, Decimal(7), by="ana", reason="x"),
+    ):
+        with pytest.raises(decisions.NoLongerStands, match="Nothing was done"):
+            decide()
+
+    assert [freeze.asset for freeze in frozen(booked)] == ["BTC"]
+    decisions.ignore(booked.runtime, one.id, by="ana", note="the deposit was told")
+    assert frozen(booked) == []
+    booked.assert_books_match()
+
+
+def test_a_difference_that_a_later_run_did_not_see_is_not_accepted(
+    booked: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the time of a whole run the venue told of 7 SOL that it did not have."""
+    gateway: Any = booked.runtime.gateways.get("paper", "main")
+    told = gateway.balances
+
+    def wrong() -> list[VenueBalance]:
+        return [replace(one, free=one.free + 7) if one.asset == "SOL" else one for one in told()]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway, "balances", wrong)
+        (one,) = found(booked, reconcile(booked)).values()
+    reconcile(booked)
+
+    with pytest.raises(decisions.NoLongerStands, match="saw 7 SOL no more"):
+        decisions.accept(booked.runtime, one.id, by="ana", note="")
+
+    credit(booked, "SOL", "7")
+    reconcile(booked)
+    closed, _ = decisions.accept(booked.runtime, one.id, by="ana", note="")
+    assert closed.status == "accepted"
+    booked.assert_books_match()
 
 
 def test_what_a_person_ignores_is_not_told_again_until_it_changes(booked: Desk) -> None:
