@@ -2,13 +2,26 @@
 
 import difflib
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+
+_NUMBERS = {int, float, Decimal}
 
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truths_are_no_numbers(cls, given: Any) -> Any:
+        """``failure_threshold = true`` would else be taken for 1."""
+        for name, value in given.items() if isinstance(given, dict) else ():
+            field = cls.model_fields.get(name)
+            kinds = set() if field is None else {field.annotation, *get_args(field.annotation)}
+            if isinstance(value, bool) and bool not in kinds and kinds & _NUMBERS:
+                raise ValueError(f"has {name} = {str(value).lower()}, and that is no number")
+        return given
 
 
 def exactly(value: Any) -> Any:

@@ -79,9 +79,9 @@ class VenueSettings(StreamedVenue):
     @field_validator("rate_limit", mode="before")
     @classmethod
     def _rate(cls, value: object) -> object:
-        if not isinstance(value, str):
+        if isinstance(value, RateLimit):
             return value
-        match = _RATE.fullmatch(value.replace(" ", ""))
+        match = _RATE.fullmatch(value.replace(" ", "")) if isinstance(value, str) else None
         if match is None:
             raise ValueError('must be a count per second, minute or hour, as in "1200/minute"')
         return RateLimit(requests=int(match[1]), per_s=_SECONDS[match[2]])
