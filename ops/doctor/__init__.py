@@ -31,6 +31,7 @@ def _findings(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(check="configuration", state="ok", message="every value is valid")
     yield from configuration.secrets(settings, environ)
     yield from machine.home(settings)
+    yield from machine.backups(settings)
     yield from services.database(settings)
     yield from services.broker(settings)
     yield from services.redis(settings)

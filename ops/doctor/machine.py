@@ -5,6 +5,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 from ops.doctor.finding import Finding
@@ -27,6 +28,9 @@ _PACKAGES = (
 DISK_WARN_BYTES = 2_000_000_000
 DISK_FAIL_BYTES = 200_000_000
 
+#: a nightly backup that is older has failed twice; one that is so far ahead was named by a clock that was wrong
+BACKUP_LATE = timedelta(days=2)
+
 
 def versions() -> Iterator[Finding]:
     python = ".".join(str(part) for part in sys.version_info[:3])
@@ -46,6 +50,32 @@ def versions() -> Iterator[Finding]:
     if missing:
         advice = "Run `make setup`, or install requirements/run.txt."
         yield Finding(check="packages", state="fail", message=f"not installed: {', '.join(missing)}.", advice=advice)
+
+
+def backups(settings: Settings) -> Iterator[Finding]:
+    """Whether copies of the database can be made, and how old the newest is."""
+    from storage.backup.folder import kept
+
+    folder = settings.backup_folder
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        advice = "Name a folder in [backup] folder that this user may write to."
+        message = f"no backup can be made in {folder}: {existing} is no folder that can be written to."
+        yield Finding(check="backup", state="warn", message=message, advice=advice)
+        return
+    found = kept(folder)
+    if not found:
+        advice = "`steadfill backup` makes one; `steadfill up` and beat make theirs."
+        yield Finding(check="backup", state="warn", message=f"{folder} holds no backup.", advice=advice)
+        return
+    age = datetime.now(UTC) - found[-1].made_at
+    if settings.backup.nightly and not -BACKUP_LATE <= age <= BACKUP_LATE:
+        when = "old" if age > BACKUP_LATE else "ahead of this machine's clock"
+        advice = "See the alert BACKUP_FAILED, or `steadfill backup`." if age > BACKUP_LATE else "Check the clock."
+        message = f"the newest backup, {found[-1].name}, is {abs(age).days} days {when}."
+        yield Finding(check="backup", state="warn", message=message, advice=advice)
+    else:
+        yield Finding(check="backup", state="ok", message=f"the newest of {len(found)} in {folder} is {found[-1].name}")
 
 
 def home(settings: Settings) -> Iterator[Finding]:

@@ -145,8 +145,11 @@ def _next_segment(database: URL, folder: Path) -> None:
         keeper.next_segment(engine)
     finally:
         engine.dispose()
+    newest = heads(folder)[-ALWAYS_KEPT:]
+    if len(newest) < ALWAYS_KEPT:
+        return  # the first in this folder: those in another one may still be what a restore begins from
     needed: dict[str, int] = {}
-    for head in heads(folder)[-ALWAYS_KEPT:]:
+    for head in newest:
         if head is not None:
             needed[head.chain] = min(needed.get(head.chain, head.segment), head.segment)
     remove_unneeded(Path(str(database.database)), needed)
