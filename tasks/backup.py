@@ -69,6 +69,8 @@ def examine(runtime: Runtime) -> str:
     if not runtime.settings.backup.journal:
         return "sound; no journal is wanted"
     state = journal_state(runtime.engine, runtime.settings.backup_folder, every_record=True)
+    if state.head is None:  # pieces that are started one by one have begun none
+        return f"a journal begins: {backup(runtime)}"
     if state.problem is not None:
         return _begin_anew(runtime, state.problem)
     size = journal_bytes(runtime.engine, path)

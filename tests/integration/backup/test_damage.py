@@ -41,7 +41,7 @@ def live(database_url: str) -> Path:
 def test_a_sound_database_is_left_alone_and_a_large_journal_gets_a_backup(
     runtime: Runtime, live: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "0 older ones removed" in tasks_backup.backup(runtime)
+    assert tasks_backup.examine(runtime).startswith("a journal begins: ")
     deposit(runtime.engine, "d1", "5")
     assert damage_of(live) is None
     assert tasks_backup.examine(runtime).startswith("sound; a journal of ")

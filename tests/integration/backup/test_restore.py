@@ -112,7 +112,7 @@ def test_a_kill_while_a_backup_is_made_leaves_good_ones(
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("stage", ["restore.copied", "restore.halted", "restore.set_aside"])
+@pytest.mark.parametrize("stage", ["restore.copied", "restore.replayed", "restore.halted", "restore.set_aside"])
 def test_a_kill_while_restoring_leaves_a_database_or_a_sentence(
     stage: str, engine: Engine, database_url: str, folder: Path, keep: Keep, tmp_path: Path
 ) -> None:
