@@ -9,7 +9,7 @@ from models.reconciliation import BreakSeverity, BreakStatus, RunStatus
 from models.vocabulary import ChildStatus
 from storage.alerts import Severity, record_alert
 from storage.engine import read, write
-from storage.halts import ALL, RESTORE, Halt, active_halts, lift_halt
+from storage.halts import ALL, INCOMPLETE_RESTORE, RESTORE, Halt, active_halts, lift_halt
 from storage.order_tables import child_orders
 from storage.reconciliation_tables import breaks
 from storage.reconciliations import Run, list_runs
@@ -34,9 +34,12 @@ _CRITICAL = (
 
 
 def finish_restore(runtime: Runtime) -> str:
-    """One look: begin the reconciliation, wait for it, or lift the halt. A person may lift it at any time."""
+    """One look: begin the reconciliation, wait for it, or lift the halt. A person may lift it at any time.
+
+    Where something may be missing the person needs to see what the venues have and our books lack, so it is reconciled too.
+    """
     with read(runtime.engine) as conn:
-        halt = next((one for one in active_halts(conn) if one.by == RESTORE), None)
+        halt = next((one for one in active_halts(conn) if one.by in (RESTORE, INCOMPLETE_RESTORE)), None)
         if halt is None:
             return "nothing was restored"
         undecided = conn.execute(_UNDECIDED).scalar_one()
@@ -47,6 +50,8 @@ def finish_restore(runtime: Runtime) -> str:
         return f"run {request_reconciliation(runtime, None, None, by=RESTORE)} begins"
     if run.status is not RunStatus.DONE:
         return f"run {run.id} is {run.status}"
+    if halt.by == INCOMPLETE_RESTORE:
+        return f"reconciled by run {run.id}; a person looks at it and resumes"
     return _resume(runtime, halt, run)
 
 

@@ -75,13 +75,25 @@ def test_a_run_that_could_not_ask_is_repeated_and_lifts_nothing(desk: Desk) -> N
     assert standing(desk) == [RESTORE]
 
 
-@pytest.mark.parametrize("by", [INCOMPLETE_RESTORE, "a person"])
-def test_where_something_may_be_missing_or_a_person_halted_a_person_resumes(desk: Desk, by: str) -> None:
-    halted(desk, by)
+def test_where_a_person_halted_a_person_resumes(desk: Desk) -> None:
+    halted(desk, "a person")
     halted(desk, RESTORE)  # the first of a scope stays
 
     assert finish_restore(desk.runtime) == "nothing was restored"
-    assert standing(desk) == [by]
+    assert standing(desk) == ["a person"]
+
+
+def test_where_something_may_be_missing_all_is_reconciled_and_a_person_resumes(desk: Desk) -> None:
+    halted(desk, INCOMPLETE_RESTORE)
+
+    assert finish_restore(desk.runtime).endswith(" begins")
+    end_run(desk, AccountStage.SKIPPED)
+    for _ in range(2):
+        assert finish_restore(desk.runtime).endswith("a person looks at it and resumes")
+
+    assert standing(desk) == [INCOMPLETE_RESTORE]
+    with read(desk.engine) as conn:
+        assert len(list_runs(conn, 10)) == 1
 
 
 def test_an_order_of_a_person_s_halt_is_denied_as_ever(desk: Desk) -> None:
