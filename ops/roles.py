@@ -94,7 +94,8 @@ def _paper(settings: Settings, name: str, venue: VenueSettings) -> Piece:
         command=(sys.executable, "-m", "exchanges.paper", "--config", str(file)),
         stop_timeout_s=5,
         listens=("127.0.0.1", venue.port),
-        ready=f"http://127.0.0.1:{venue.port}/api/v3/ping",
+        # The side that no fault strikes: an outage that it was told to have is no ground to start it again.
+        ready=f"http://127.0.0.1:{venue.port}/paper/health",
     )
 
 
