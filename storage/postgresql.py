@@ -84,6 +84,12 @@ def wait_without_limit(connection: Connection) -> None:
         driver.answer_timeout_s = None
 
 
+def take_all_time(connection: Connection) -> None:
+    """For a look over all rows: neither the server nor we end a statement of this transaction for its length."""
+    wait_without_limit(connection)
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
 def _connect(_dialect: Any, _record: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> BoundedConnection:
     return BoundedConnection.connect(*arguments, **options)
 

@@ -55,6 +55,7 @@ def assert_sound(engine: Engine, what: str) -> tuple[str, ...]:
     """Run every check on a copy; returns their names. Raises Corrupt with the first that fails."""
     try:
         with read(engine, snapshot=True) as conn:
+            _take_all_time(conn)
             for name, check in CHECKS.items():
                 found = check(conn)
                 if found:
@@ -76,11 +77,19 @@ def assert_verified(engine: Engine, what: str) -> None:
 
 
 def row_counts(conn: Connection) -> dict[str, int]:
-    """Rows of every table of the schema."""
+    """Rows of every table of the schema. On PostgreSQL of a snapshot, and for as long as it takes."""
+    _take_all_time(conn)
     return {
         name: conn.execute(select(func.count()).select_from(table)).scalar_one()
         for name, table in sorted(metadata.tables.items())
     }
+
+
+def _take_all_time(conn: Connection) -> None:
+    if conn.dialect.name == "postgresql":
+        from storage import postgresql
+
+        postgresql.take_all_time(conn)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from storage.ledger import lock_accounts, open_venue_account, post_fill
 from storage.ledger_tables import ledger_accounts
 from storage.seals import append, digests, last_seal, waiting_entries
 
-pytestmark = pytest.mark.bench
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3_600)]
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 SIZES = [int(size) for size in os.environ.get("STEADFILL_BENCH_FILLS", "10000,100000").split(",")]

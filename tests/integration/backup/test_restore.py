@@ -8,16 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 
 from ops.backup import assert_no_cut_restore, assert_unused
 from settings import Settings
+from storage.backup.checks import row_counts
 from storage.backup.errors import BackupError, Corrupt
 from storage.backup.folder import find, kept
 from storage.backup.restore import drill, restore_postgresql, restore_sqlite
 from storage.engine import make_engine, read, write
 from storage.halts import active_halts
 from storage.ledger import balances, invariants
+from storage.postgresql import BoundedConnection
 from tests.integration.backup.conftest import BOTH, NOW, Keep, deposit
 from tests.support.processes import ROOT
 from tests.support.servers.postgres import PostgresServer
@@ -144,6 +146,35 @@ def test_a_database_that_is_open_is_not_replaced(engine: Engine, database_url: s
     engine.dispose()
 
     assert_unused(live)
+
+
+@ON_POSTGRESQL
+def test_checks_of_a_large_restore_are_not_cut_short(
+    engine: Engine, database_url: str, folder: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums over millions of rows take longer than any step of an order may."""
+    limits = []
+
+    def look(conn: Connection) -> list[str]:
+        driver = conn.connection.driver_connection
+        assert isinstance(driver, BoundedConnection)
+        limits.append((conn.execute(text("SHOW statement_timeout")).scalar_one(), driver.answer_timeout_s))
+        return []
+
+    monkeypatch.setattr("storage.backup.checks.CHECKS", {"limits": look})
+    keep()
+
+    drill(find(folder, None), server=database_url)
+
+    assert limits == [("0", None)]
+    with read(engine, snapshot=True) as conn:
+        row_counts(conn)
+        look(conn)
+    with read(engine) as conn:
+        look(conn)
+    assert limits[1] == ("0", None)
+    assert limits[2][0] != "0"
+    assert limits[2][1] is not None
 
 
 @ON_POSTGRESQL
