@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -270,6 +271,8 @@ def test_sixteen_threads_get_their_own_answers() -> None:
 
 
 def test_failures_leave_no_socket_open() -> None:
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()  # what other tests left is not told of here
     with Stub(drip(FULL, 0.05)) as stub:
         asking = session(stub)
         for _ in range(5):
