@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, tuple_
 
 from storage.service_tables import early_cancels
 from storage.upsert import upserts
@@ -33,5 +33,8 @@ def early_cancel_of(conn: Connection, account: str, client_order_id: str, now: d
     ).scalar_one_or_none()
 
 
-def forget_old_cancels(conn: Connection, now: datetime) -> int:
-    return conn.execute(delete(early_cancels).where(early_cancels.c.until <= now)).rowcount
+def forget_old_cancels(conn: Connection, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` of those whose time is over; returns how many."""
+    key = (early_cancels.c.account, early_cancels.c.client_order_id)
+    old = [tuple(row) for row in conn.execute(select(*key).where(early_cancels.c.until <= now).limit(limit))]
+    return conn.execute(delete(early_cancels).where(tuple_(*key).in_(old), early_cancels.c.until <= now)).rowcount

@@ -79,13 +79,11 @@ def end_all(conn: Connection, *, owner: str) -> int:
     return conn.execute(_END_ALL, {"the_owner": owner, "lease_us": -1}).rowcount
 
 
-def forget_ended(conn: Connection, kinds: Sequence[str], before: datetime) -> int:
-    """Delete the leases of these kinds (their names up to the colon) that ended before ``before``."""
-    count = 0
-    for kind in kinds:
-        old = delete(leases).where(leases.c.name.startswith(f"{kind}:", autoescape=True), leases.c.until < before)
-        count += conn.execute(old).rowcount
-    return count
+def forget_ended(conn: Connection, kinds: Sequence[str], before: datetime, limit: int) -> int:
+    """Delete up to ``limit`` leases of these kinds (their names up to the colon) that ended before ``before``."""
+    of_kind = or_(*(leases.c.name.startswith(f"{kind}:", autoescape=True) for kind in kinds))
+    names = conn.execute(select(leases.c.name).where(of_kind, leases.c.until < before).limit(limit)).scalars().all()
+    return conn.execute(delete(leases).where(leases.c.name.in_(names), leases.c.until < before)).rowcount
 
 
 def holds(conn: Connection, name: str, epoch: int) -> bool:

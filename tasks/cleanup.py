@@ -1,7 +1,11 @@
 """Cleanup: what nobody needs any more is forgotten or archived, and what went is on record."""
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import Connection
 
 from storage import leases
 from storage.cleanup_records import CleanupRecord
@@ -24,15 +28,16 @@ MOST_BATCHES = 20
 
 def cleanup(runtime: Runtime) -> str:
     record = CleanupRecord(run=secrets.token_hex(8), at=runtime.now())
-    with write(runtime.engine) as conn:
-        forgotten = forget_old_cancels(conn, record.at)
-        record.removed(conn, "early_cancels", forgotten)
-        ended = leases.forget_ended(conn, SHORT_LIVED, record.at - KEPT)
-        record.removed(conn, "leases", ended)
+    forgotten = _in_batches(runtime, partial(_forget_cancels, record=record))
+    ended = _in_batches(runtime, partial(_forget_leases, record=record))
     keep = timedelta(days=runtime.settings.events.keep_days)
     changes = forget_events(runtime.engine, record.at - keep, record=record)
     messages = forget_messages(runtime, record)
-    simulated, warnings = _forget_small(runtime, record)
+    kept = runtime.settings.retention
+    young = record.at - timedelta(days=kept.dry_run_days)
+    simulated = _in_batches(runtime, partial(forget_dry_runs, before=young, record=record))
+    young = record.at - timedelta(days=kept.warning_days)
+    warnings = _in_batches(runtime, partial(forget_warnings, before=young, record=record))
     archived = archive(runtime, record)
     return (
         f"{forgotten} early cancels, {ended} leases, {changes} changes of the feed, {messages} messages, "
@@ -40,19 +45,28 @@ def cleanup(runtime: Runtime) -> str:
     )
 
 
-def _forget_small(runtime: Runtime, record: CleanupRecord) -> tuple[int, int]:
-    kept = runtime.settings.retention
-    totals = []
-    for forget, days in ((forget_dry_runs, kept.dry_run_days), (forget_warnings, kept.warning_days)):
-        total = 0
-        for _ in range(MOST_BATCHES):
-            with write(runtime.engine) as conn:
-                count = forget(conn, record.at - timedelta(days=days), record)
-            total += count
-            if count < BATCH:
-                break
-        totals.append(total)
-    return totals[0], totals[1]
+def _in_batches(runtime: Runtime, forget: Callable[[Connection], int]) -> int:
+    """Each a transaction of its own, so that nobody waits long for one; what is left after many is the next run's."""
+    total = 0
+    for _ in range(MOST_BATCHES):
+        with write(runtime.engine) as conn:
+            count = forget(conn)
+        total += count
+        if count < BATCH:
+            break
+    return total
+
+
+def _forget_cancels(conn: Connection, record: CleanupRecord) -> int:
+    count = forget_old_cancels(conn, record.at, BATCH)
+    record.removed(conn, "early_cancels", count)
+    return count
+
+
+def _forget_leases(conn: Connection, record: CleanupRecord) -> int:
+    count = leases.forget_ended(conn, SHORT_LIVED, record.at - KEPT, BATCH)
+    record.removed(conn, "leases", count)
+    return count
 
 
 cleanup_task = step("storage.cleanup")(cleanup)

@@ -16,7 +16,8 @@ from storage.cleanup_records import list_removals
 from storage.dry_run_tables import dry_run_orders, dry_run_trades
 from storage.early_cancels import remember_cancel
 from storage.engine import read, write
-from storage.service_tables import early_cancels
+from storage.leases import take
+from storage.service_tables import early_cancels, leases
 from tasks.cleanup import cleanup
 from tests.integration.orders.test_dry_run import in_mode, ours, theirs
 from tests.support.paper import PaperProcess
@@ -112,14 +113,25 @@ def warn(desk: Desk, key: str, severity: Severity) -> None:
         record_alert(conn, key, kind="TEST", severity=severity, message="", detail={}, now=desk.runtime.now())
 
 
-def test_a_cancel_that_came_before_its_order_stays_until_its_day_is_over(desk: Desk) -> None:
-    for hours, left in ((23, 1), (2, 0)):
-        if left:
-            with write(desk.engine) as conn:
-                now = desk.runtime.now()
-                remember_cancel(conn, "main", "early", now=now, until=now + timedelta(hours=24))
+def test_early_cancels_and_short_leases_go_a_batch_at_a_time_once_their_day_is_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.cleanup.BATCH", 2)
+    now = desk.runtime.now()
+    with write(desk.engine) as conn:
+        for number in range(5):
+            remember_cancel(conn, "main", f"early-{number}", now=now, until=now + timedelta(hours=24))
+            take(conn, f"settle:{number}", owner="test", lease_ms=1)
+        take(conn, "leader", owner="test", lease_ms=1)  # its epoch fences: it stays for good
+
+    for hours, left in ((23, 5), (3, 0)):
         desk.runtime.ahead += timedelta(hours=hours)
         cleanup(desk.runtime)
         with read(desk.engine) as conn:
             assert conn.execute(select(func.count()).select_from(early_cancels)).scalar_one() == left
-    assert removed(desk)["early_cancels"] == 1
+            names = set(conn.execute(select(leases.c.name)).scalars())
+        assert len([name for name in names if name in {f"settle:{number}" for number in range(5)}]) == left
+    assert "leader" in names
+    assert (removed(desk)["early_cancels"], removed(desk)["leases"]) == (5, 5)
+    with read(desk.engine) as conn:
+        assert max(row["count"] for row in list_removals(conn, 100)) == 2
