@@ -105,7 +105,7 @@ def assert_no_cut_restore(settings: Settings) -> None:
     target = sqlite_file(settings)
     if target is None or target.exists():
         return
-    aside = sorted(target.parent.glob(f"{target.name}.set-aside-*"))
+    aside = sorted(path for path in target.parent.glob(f"{target.name}.set-aside-*") if path.suffix != ".changes")
     if aside:
         raise BackupError(
             f"{target} is missing, and {aside[-1].name} was set aside: a restore was cut short. Nothing was started, since "

@@ -28,7 +28,7 @@ from storage.backup.make import told_of_disk
 from storage.backup.manifest import Manifest
 from storage.engine import make_engine, read, write
 from storage.halts import ALL, INCOMPLETE_RESTORE, RESTORE, Halt, halt_for_restore
-from storage.journal.files import lay_out, next_chain
+from storage.journal import files
 from storage.journal.replay import Replayed, replay
 
 #: what belongs to a SQLite file; the log of an old file beside a new one would be applied to it
@@ -94,12 +94,17 @@ def restore_sqlite(kept: Kept, target: Path, *, now: datetime, reason: str) -> R
         _remove(fresh)
         raise
     failpoint("restore.halted")
+    if replayed.gap is not None:
+        with told_of_disk(target.parent, "a second name of the journal"):
+            files.set_aside(target, _aside(target, now, ".changes"))
     aside = set_aside(target, now)
     failpoint("restore.set_aside")
     fresh.rename(target)
     manifests.sync_folder(target.parent)
     with told_of_disk(target.parent, "a mark in the journal"):
-        lay_out(target, next_chain(target, now), 0)  # what is committed from here on is in no earlier journal
+        files.lay_out(
+            target, files.next_chain(target, now), 0
+        )  # what is committed from here on is in no earlier journal
     return Restored(backup=kept.name, manifest=manifest, rows=rows, replayed=replayed, set_aside=aside)
 
 
@@ -157,7 +162,7 @@ def restore_postgresql(kept: Kept, into: str | URL, *, now: datetime, reason: st
 
 def set_aside(target: Path, now: datetime) -> Path | None:
     """Rename a SQLite file and what belongs to it, so that nothing is lost and nothing is applied to another file."""
-    aside = target.with_name(f"{target.name}.set-aside-{name_of(now)}")
+    aside = _aside(target, now)
     found = None
     # the logs first: a file without its log is older, a log without its file is nothing, and neither is wrong
     for suffix in reversed(_BESIDE):
@@ -167,6 +172,10 @@ def set_aside(target: Path, now: datetime) -> Path | None:
             found = aside
     manifests.sync_folder(target.parent)
     return found
+
+
+def _aside(target: Path, now: datetime, suffix: str = "") -> Path:
+    return target.with_name(f"{target.name}.set-aside-{name_of(now)}{suffix}")
 
 
 def _halt(engine: Engine, now: datetime, reason: str, *, by: str) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def lay_out(database: Path, chain: str, segment: int) -> None:
     path = segment_path(database, chain, segment)
     if not path.exists():
         Appender(path).close()
+
+
+def set_aside(database: Path, folder: Path) -> None:
+    """Give every file a second name in ``folder``, which no rotation touches: a person may still read what no replay could."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for _, _, path in _named(database):
+        with suppress(FileExistsError):
+            (folder / path.name).hardlink_to(path)
+    _sync_folder(folder)
 
 
 def _named(database: Path) -> Iterator[tuple[str, int, Path]]:

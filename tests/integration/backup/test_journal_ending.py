@@ -117,6 +117,10 @@ def test_records_cut_off_at_the_end_of_a_line_are_missed_where_the_database_stil
 
     assert gap == "the database that is set aside had come to record 3, and its journal ends at 2"
     assert by == INCOMPLETE_RESTORE
+    backup(1), backup(2)  # after which none of the journal that could not be replayed is needed
+    (aside,) = live.parent.glob("steadfill.db.set-aside-*.changes")
+    assert len((aside / path.name).read_bytes().splitlines()) == 2
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("how", ["begun anew", "begun anew, and no backup", "switched off", "restored"])
