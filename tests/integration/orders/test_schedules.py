@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 import pytest
 
 from models.clock import parse_time
+from models.reconciliation import BreakAction, BreakKind, BreakSeverity, BreakStatus, RunScope
+from storage.breaks import Finding, keep_finding
+from storage.engine import write
+from storage.reconciliations import begin_run
 from tasks.plan import plan
 from tasks.rescue import rescue
 from tests.integration.orders.conftest import ON_SQLITE, OpenDesk
@@ -18,7 +23,7 @@ from tests.integration.orders.in_doubt import (
     is_final,
 )
 from tests.support.runtime import Desk
-from workflows import halt
+from workflows import breaks, halt
 
 TWAP: dict[str, Any] = {"name": "twap", "duration_s": 600, "slices": 6}
 
@@ -147,16 +152,37 @@ def test_its_time_is_over_in_the_middle(desk: Desk) -> None:
     desk.assert_books_match()
 
 
+def halted(desk: Desk) -> Callable[[], object]:
+    halt.halt(desk.runtime, by="test")
+    return lambda: halt.resume(desk.runtime)
+
+
+def frozen(desk: Desk) -> Callable[[], object]:
+    """As a reconciliation freezes an asset; returns a person's word on it."""
+    now = desk.runtime.now()
+    finding = Finding(
+        id="b" * 20, kind=BreakKind.ORDER, venue="paper", account="main", key="k", ours=None, cached=None, theirs=None,
+        difference=None, severity=BreakSeverity.CRITICAL, action=BreakAction.FREEZE, message="it rests there",
+    )  # fmt: skip
+    with write(desk.engine) as conn:
+        begin_run(conn, "r" * 26, RunScope.FULL, [], by="test", now=now, due_at=now)
+        keep_finding(conn, "r" * 26, finding, BreakStatus.OPEN, ["USDT"], by="test", now=now)
+    return lambda: breaks.ignore(desk.runtime, finding.id, by="ana", note="seen")
+
+
 @ON_SQLITE
-def test_a_halt_in_the_middle_stops_the_slices_and_resume_goes_on_without_a_burst(desk: Desk) -> None:
+@pytest.mark.parametrize("stop", [halted, frozen])
+def test_a_stop_in_the_middle_keeps_the_slices_and_its_end_goes_on_without_a_burst(
+    desk: Desk, stop: Callable[[Desk], Callable[[], object]]
+) -> None:
     order_id = desk.place(quantity="0.06", algorithm=TWAP)
     desk.pump(lambda: desk.order(order_id).filled_quantity >= Decimal("0.01"))
-    halt.halt(desk.runtime, by="test")
+    go_on = stop(desk)
     sent = len(desk.sends(order_id))
     stop_at = desk.runtime.now() + timedelta(seconds=250)
     desk.pump(lambda: desk.runtime.now() >= stop_at)
     assert len(desk.sends(order_id)) == sent
-    halt.resume(desk.runtime)
+    go_on()
 
     desk.pump(is_final(desk, order_id))
 
