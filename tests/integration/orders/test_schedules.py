@@ -194,6 +194,28 @@ def test_a_stop_in_the_middle_keeps_the_slices_and_its_end_goes_on_without_a_bur
 
 
 @ON_SQLITE
+@pytest.mark.parametrize(("stop", "code"), [(halted, "HALTED"), (frozen, "ACCOUNT_FROZEN")])
+def test_slices_that_were_planned_before_a_stop_are_not_sent_under_it(
+    desk: Desk, stop: Callable[[Desk], Callable[[], object]], code: str
+) -> None:
+    order_id = desk.place(quantity="0.06", algorithm={"name": "twap", "duration_s": 60, "slices": 6})
+    desk.pump(lambda: desk.order(order_id).filled_quantity >= Decimal("0.01"))
+    go_on = stop(desk)
+    sent, waiting = len(desk.sends(order_id)), [one for one in children(desk, order_id) if one["status"] == "PLANNED"]
+    assert waiting
+    stop_at = desk.runtime.now() + timedelta(seconds=15)
+    desk.pump(lambda: desk.runtime.now() >= stop_at)
+
+    reasons = {(one["status"], (one["reason"] or {}).get("code")) for one in children(desk, order_id)}
+    assert ("CANCELED", code) in reasons
+    assert len(desk.sends(order_id)) == sent
+    go_on()
+    desk.pump(is_final(desk, order_id))
+
+    assert desk.end(order_id) == ("FILLED", None, "0.06")
+
+
+@ON_SQLITE
 @pytest.mark.parametrize(
     "algorithm",
     [
