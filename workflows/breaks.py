@@ -1,6 +1,7 @@
 """A person's decision on a break: the venue is right, an entry of their own, or it may stay. What it froze is free then."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,6 +24,10 @@ from storage.ledger_posting import Locked
 from storage.reconciliation_facts import assets_booked_since, came_or_left_at, motion
 from storage.reconciliations import later_look
 from tasks.runtime import Runtime
+
+#: A look at an account takes a second or two, and a person who decides meanwhile waits for it; the API answers within 12 s.
+LEASE_PATIENCE_S = 4.0
+LEASE_PAUSE_S = 0.1
 
 #: what a decision does to the books
 Work = Callable[[Connection, Break], None]
@@ -165,11 +170,16 @@ def _assert_stands(conn: Connection, found: Break, asset: str, difference: Decim
 
 @contextmanager
 def _lease(runtime: Runtime, venue: str, account: str) -> Iterator[tuple[str, int]]:
-    """The lease of the account's books, for one short transaction. Raises InMotion while another has it."""
+    """The lease of the account's books, for one short transaction. Raises InMotion where another keeps it."""
     name = f"books:{venue}:{account}"
     owner = f"{runtime.owner}:{threading.get_ident()}"
-    with write(runtime.engine) as conn:
-        epoch = leases.take(conn, name, owner=owner, lease_ms=runtime.settings.execution.lease_ms)
+    give_up_at = time.monotonic() + LEASE_PATIENCE_S
+    while True:
+        with write(runtime.engine) as conn:
+            epoch = leases.take(conn, name, owner=owner, lease_ms=runtime.settings.execution.lease_ms)
+        if epoch is not None or time.monotonic() > give_up_at:
+            break
+        time.sleep(LEASE_PAUSE_S)
     if epoch is None:
         raise InMotion(
             f"the books of {venue} ({account}) are being compared at this moment; do it again in some seconds"

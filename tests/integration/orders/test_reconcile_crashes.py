@@ -21,6 +21,7 @@ from failpoints.catalog import STAGES
 from models.reconciliation import AccountStage, BreakStatus
 from models.vocabulary import OrderType, Side
 from settings import Settings
+from storage import leases
 from storage.engine import read, write
 from storage.reconciliation_tables import breaks, corrections, freezes
 from storage.reconciliations import run_account
@@ -253,6 +254,31 @@ def test_two_runs_at_once_correct_once(booked: Desk) -> None:
         posted = [(row.asset, row.amount) for row in conn.execute(select(corrections))]
         assert conn.execute(select(breaks.c.key).where(breaks.c.status == "open")).scalars().all() == ["BTC"]
     assert posted == [("USDT", Decimal("0.5"))]
+
+
+def test_a_person_who_decides_while_books_are_compared_waits_for_it(
+    booked: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credit(booked, "BTC", "7")
+    (one,) = found(booked, reconcile(booked)).values()
+    settled(booked)
+    with write(booked.engine) as conn:
+        epoch = leases.take(conn, "books:paper:main", owner="a look", lease_ms=60_000)
+    assert epoch is not None
+    monkeypatch.setattr(decisions, "LEASE_PATIENCE_S", 0.0)
+    with pytest.raises(decisions.InMotion, match="being compared"):
+        decisions.accept(booked.runtime, one.id, by="ana", note="")
+
+    def look_ends() -> None:
+        with write(booked.engine) as conn:
+            leases.give_back(conn, "books:paper:main", epoch)
+
+    monkeypatch.setattr(decisions, "LEASE_PATIENCE_S", 600.0)
+    ending = threading.Timer(0.3, look_ends)
+    ending.start()
+    closed, _ = decisions.accept(booked.runtime, one.id, by="ana", note="")
+    ending.join()
+    assert closed.status == "accepted"
 
 
 def test_a_run_that_has_looked_before_another_corrected_does_not_correct_again(booked: Desk) -> None:
