@@ -401,20 +401,20 @@ def test_a_kill_leaves_the_history_in_the_database_or_in_a_file(desk: Desk, stag
 
 def _clean_up_in_a_process(desk: Desk, armed: str) -> int | None:
     """In a process of its own, forked from nothing of this one; returns how it ended."""
-    settings = desk.runtime.settings.model_dump()
+    settings = desk.runtime.settings
     process = get_context("spawn").Process(target=_run_armed, args=(settings, armed, desk.runtime.ahead))
     process.start()
     process.join(300)
     return process.exitcode
 
 
-def _run_armed(values: dict[str, Any], armed: str, ahead: timedelta) -> None:
+def _run_armed(settings: Settings, armed: str, ahead: timedelta) -> None:
     class Later(Runtime):
         def now(self) -> Any:
             return super().now() + ahead
 
     inherit({**os.environ, "STEADFILL_FAILPOINTS": armed})
-    cleanup(Later(Settings(**values)))
+    cleanup(Later(settings))
 
 
 def _expire_leases(desk: Desk) -> None:

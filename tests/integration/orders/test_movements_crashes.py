@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -63,7 +62,7 @@ def test_whoever_dies_where_each_movement_is_booked_once(opened: Desk) -> None:
             book_movements(opened.runtime, "paper", "main")
         assert hits == [stage]
         assert booked(opened) == [], "it died before its first commit"
-    arguments = (opened.runtime.settings.model_dump(), f"{POSTED}=1*off->kill")
+    arguments = (opened.runtime.settings, f"{POSTED}=1*off->kill")
     process = get_context("spawn").Process(target=_book_armed, args=arguments)
     process.start()
     process.join(200)
@@ -78,6 +77,6 @@ def test_whoever_dies_where_each_movement_is_booked_once(opened: Desk) -> None:
     assert book_account(opened.runtime, venue="paper", account="main").startswith("0 of ")
 
 
-def _book_armed(values: dict[str, Any], armed: str) -> None:
+def _book_armed(settings: Settings, armed: str) -> None:
     inherit({**os.environ, "STEADFILL_FAILPOINTS": armed})
-    book_movements(Runtime(Settings(**values)), "paper", "main")
+    book_movements(Runtime(settings), "paper", "main")

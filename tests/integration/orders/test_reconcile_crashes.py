@@ -201,8 +201,7 @@ def test_a_real_kill_in_the_transaction_of_a_correction_leaves_nothing_of_it(boo
     step(booked, run_id)
     booked.runtime.advance(15)
 
-    values = booked.runtime.settings.model_dump()
-    arguments = (values, "reconcile.correction.posted=kill", run_id, booked.runtime.ahead)
+    arguments = (booked.runtime.settings, "reconcile.correction.posted=kill", run_id, booked.runtime.ahead)
     process = get_context("spawn").Process(target=_step_armed, args=arguments)
     process.start()
     process.join(200)
@@ -214,13 +213,13 @@ def test_a_real_kill_in_the_transaction_of_a_correction_leaves_nothing_of_it(boo
     assert_acted_once(booked, run_id)
 
 
-def _step_armed(values: dict[str, Any], armed: str, run_id: str, ahead: timedelta) -> None:
+def _step_armed(settings: Settings, armed: str, run_id: str, ahead: timedelta) -> None:
     class Later(Runtime):
         def now(self) -> Any:
             return super().now() + ahead
 
     inherit({**os.environ, "STEADFILL_FAILPOINTS": armed})
-    runtime = Later(Settings(**values))
+    runtime = Later(settings)
     use_runtime(runtime)
     reconcile_account(runtime, run_id=run_id, venue="paper", account="main")
 
