@@ -18,6 +18,7 @@ from models.order import Order, Reason
 from models.transitions import ORDER_UNSENT
 from storage.engine import write
 from storage.orders import lock_order, move_order
+from tasks.outcomes import PutOff
 from tasks.postpone import send_on_at
 from tasks.runtime import Runtime
 from tasks.waited import WAITING
@@ -57,7 +58,7 @@ def one_of(runtime: Runtime, order: Order, tries: int) -> Iterator[None]:
 
 def wait_for_turn(
     runtime: Runtime, order: Order, refused: NotAdmitted, tries: int, *, child_id: str | None = None
-) -> str:
+) -> PutOff:
     """Back to its row, until it may be asked for again."""
     is_away = isinstance(refused, BreakerOpen)
     wait_s = max(refused.retry_after_s or 0.0, SOONEST_AFTER_A_PROBE_S if is_away else SOONEST_S)
@@ -67,15 +68,16 @@ def wait_for_turn(
     due_at = runtime.now() + timedelta(seconds=wait_s)
     tell = is_away or wait_s >= WORTH_TELLING_S or tries >= WORTH_TELLING_TRIES
     reason = Reason(code=refused.code_of_wait, message=refused.message) if tell else None
-    return _wait(runtime, order, reason, due_at, tries + 1, child_id) + refused.message
+    return PutOff(_wait(runtime, order, reason, due_at, tries + 1, child_id) + refused.message)
 
 
-def wait_for_gate(runtime: Runtime, order: Order, closed: datetime, tries: int, *, child_id: str | None = None) -> str:
+def wait_for_gate(
+    runtime: Runtime, order: Order, closed: datetime, tries: int, *, child_id: str | None = None
+) -> PutOff:
     """Back to its row: the venue wants to be left alone until then."""
     message = f"{order.venue} wants to be left alone until {format_time(closed)}: nothing was sent"
-    return (
-        _wait(runtime, order, Reason(code=GateClosed.code_of_wait, message=message), closed, tries, child_id) + message
-    )
+    reason = Reason(code=GateClosed.code_of_wait, message=message)
+    return PutOff(_wait(runtime, order, reason, closed, tries, child_id) + message)
 
 
 def _wait(

@@ -13,6 +13,7 @@ from storage.alerts import Severity, record_alert
 from storage.attention import attend_planned, leave_to
 from storage.engine import write
 from storage.outbox import Kind, enqueue
+from tasks.outcomes import PutOff
 from tasks.queues import VENUE
 from tasks.runtime import Runtime
 from tasks.step import retry_delay_s
@@ -89,7 +90,7 @@ def try_again_later(
         due_at = now + timedelta(seconds=delay_s)
         send_on_at(conn, order.id, due_at, tries=tries + 1, now=now, child_id=child_id)
     failpoint("retry.scheduled")
-    return f"again in {delay_s:.2f} s: {why}"
+    return PutOff(f"again in {delay_s:.2f} s: {why}")
 
 
 def alert_unreachable(conn: Connection, venue: str, account: str, why: str, now: datetime) -> None:

@@ -15,7 +15,7 @@ from models.retry import Trouble
 from storage.engine import is_unavailable
 from storage.orders import Stale
 from tasks.app import app
-from tasks.outcomes import MovedOn
+from tasks.outcomes import MovedOn, PutOff
 from tasks.runtime import Runtime, get_runtime
 
 log = structlog.get_logger()
@@ -81,7 +81,7 @@ def step(name: str, **limits: int) -> Callable[[Callable[..., str]], Task]:
 
         @app.task(name=name, bind=True, **limits)
         @functools.wraps(function)
-        def run(_: Task, **kwargs: Any) -> str:
+        def run(task: Task, **kwargs: Any) -> str:
             ids = {key: value for key, value in kwargs.items() if key in known}
             started = time.perf_counter()
             failpoint("step.begun")
@@ -89,6 +89,8 @@ def step(name: str, **limits: int) -> Callable[[Callable[..., str]], Task]:
                 outcome = patient(get_runtime(), **ids)
             except Stale as error:
                 outcome = MovedOn(f"moved on: {error}")
+            if isinstance(outcome, PutOff):
+                task.request.chain = None
             failpoint("step.done")
             log.info(name, outcome=outcome, ms=round((time.perf_counter() - started) * 1000, 1), **ids)
             return outcome

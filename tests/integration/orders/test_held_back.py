@@ -21,7 +21,7 @@ from storage.venue_states import list_venue_states, note_trouble
 from tasks import look
 from tasks.commit import commit
 from tasks.movements import book_movements
-from tasks.prepare import prepare
+from tasks.prepare import prepare, prepare_task
 from tasks.probe import probe
 from tasks.reconcile_look import look_at
 from tasks.track import watch
@@ -134,6 +134,28 @@ def test_an_order_that_waited_too_long_for_a_breaker_ends_and_names_it(open_a_de
     assert desk.held(order_id) == {}
     ended_at = parse_time(desk.document(order_id)["updated_at"])
     assert ended_at - over_at < timedelta(seconds=60), "its row came back when it was over, and not much later"
+
+
+@ON_SQLITE
+def test_the_chain_of_an_order_that_is_put_off_ends_there(open_a_desk: OpenDesk) -> None:
+    desk = open_a_desk(failure_threshold=5)
+    goes_on, waits = desk.place(), desk.place()
+
+    left = [chain_behind(goes_on)]
+    open_the_breaker(desk)
+    left.append(chain_behind(waits))
+
+    assert left == [["orders.validate"], None]
+
+
+def chain_behind(order_id: str) -> Any:
+    """What a worker would publish next, once it has prepared the order."""
+    prepare_task.push_request(chain=["orders.validate"])
+    try:
+        prepare_task.run(order_id=order_id)
+        return prepare_task.request.chain
+    finally:
+        prepare_task.pop_request()
 
 
 @ON_SQLITE
