@@ -410,7 +410,9 @@ def test_what_a_person_ignores_is_not_told_again_until_it_changes(booked: Desk) 
 
 
 def test_a_days_corrections_have_an_end(booked: Desk) -> None:
-    """0.00005 of ten million USDT a day, each within the 0.00001 that may be corrected at once."""
+    """0.00005 of ten million USDT a day, each within the 0.00001 that may be corrected at once. A day is 24 hours: midnight ends none."""
+    evening = booked.runtime.now().replace(hour=20, minute=0)
+    booked.runtime.advance(((evening - booked.runtime.now()) % timedelta(days=1)).total_seconds())
     statuses = []
     for _ in range(6):
         credit(booked, "USDT", "95")
@@ -420,7 +422,12 @@ def test_a_days_corrections_have_an_end(booked: Desk) -> None:
     assert statuses == [("corrected", "tolerance")] * 5 + [("open", "critical")]
     assert "were corrected within a day" in one.message
     decisions.accept(booked.runtime, one.id, by="ana", note="")
-    booked.runtime.advance(timedelta(hours=25).total_seconds())
+    booked.runtime.advance(timedelta(hours=5).total_seconds())
+    credit(booked, "USDT", "95")
+    (one,) = found(booked, reconcile(booked)).values()
+    assert (one.status, one.severity) == ("open", "critical"), "the next morning it is the same 24 hours"
+    decisions.accept(booked.runtime, one.id, by="ana", note="")
+    booked.runtime.advance(timedelta(hours=20).total_seconds())
     credit(booked, "USDT", "95")
     (one,) = found(booked, reconcile(booked)).values()
     assert one.status == "corrected"
