@@ -17,7 +17,7 @@ import pytest
 import structlog
 
 from models.reconciliation import RunStatus
-from models.reports import VenueBalance
+from models.reports import OrderReport, VenueBalance
 from settings import Settings
 from storage import schema
 from storage.breaks import found_in
@@ -40,13 +40,16 @@ class Venue:
     """What a gateway says of an account without orders."""
 
     venue, account = "paper", "main"
-    capabilities = SimpleNamespace(tells_movements=False, trades_kept=None)
+    capabilities = SimpleNamespace(tells_movements=False, trades_kept=None, lists_all_open=True)
 
     def __init__(self) -> None:
         self.held = {f"A{number:05}": Decimal(1000 + number) for number in range(POSITIONS)}
 
     def balances(self) -> list[VenueBalance]:
         return [VenueBalance(asset=asset, free=amount, used=Decimal(0)) for asset, amount in self.held.items()]
+
+    def all_open_orders(self) -> list[OrderReport]:
+        return []
 
     def client_id(self, common_id: str) -> str:
         return common_id
