@@ -58,6 +58,12 @@ EARLY = timedelta(seconds=1)
 #: how soon an account is tried again whose lease another has
 BUSY_PAUSE = timedelta(seconds=2)
 
+#: Accounts that a process reads at once. Each holds a thread for as long as its pages take, and orders need those too:
+#: a night of many accounts must not leave them none.
+AT_ONCE = 4
+CROWDED_PAUSE = timedelta(seconds=5)
+_places = threading.BoundedSemaphore(AT_ONCE)
+
 #: tries of one step, about five minutes in all, after which nothing is concluded of the account in this run
 MOST_ATTEMPTS = 6
 FIRST_PAUSE_S = 5.0
@@ -81,6 +87,16 @@ def reconcile_account(runtime: Runtime, *, run_id: str, venue: str, account: str
     skipped = _why_skipped(runtime, venue, account)
     if skipped is not None:
         return _end(runtime, seen, AccountStage.SKIPPED, skipped)
+    if not _places.acquire(blocking=False):
+        return _again(runtime, seen, now + CROWDED_PAUSE, f"{AT_ONCE} other accounts are being read", counts=False)
+    try:
+        return _read(runtime, run, seen, now)
+    finally:
+        _places.release()
+
+
+def _read(runtime: Runtime, run: Run, seen: RunAccount, now: datetime) -> str:
+    venue, account = seen.venue, seen.account
     name = f"books:{venue}:{account}"
     owner = f"{runtime.owner}:{threading.get_ident()}"
     with write(runtime.engine) as conn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -24,6 +25,7 @@ from storage.order_tables import fills
 from storage.reconciliation_tables import corrections
 from storage.reconciliations import get_run, run_account
 from storage.service_tables import deployment
+from tasks import reconcile as reconcile_step
 from tasks.hot_books import copy_everything, hot_balances, hot_positions
 from tasks.movements import book_movements
 from tasks.reconcile import reconcile_account
@@ -79,6 +81,27 @@ def reconcile(desk: Desk) -> str:
     assert run is not None
     assert (seen.stage, run.status) == (AccountStage.DONE, RunStatus.DONE), seen
     return run_id
+
+
+def test_a_night_of_many_accounts_leaves_orders_their_threads(booked: Desk) -> None:
+    run_id = begin(booked)
+    with ExitStack() as others:
+        for _ in range(reconcile_step.AT_ONCE):
+            others.enter_context(reconcile_step._places)
+        said = step(booked, run_id)
+        with read(booked.engine) as conn:
+            waits = run_account(conn, run_id, "paper", "main")
+    booked.runtime.advance(5)
+    step(booked, run_id)
+    with read(booked.engine) as conn:
+        looked = run_account(conn, run_id, "paper", "main")
+
+    assert said.startswith("again in 5.0 s: 4 other accounts")
+    assert waits is not None
+    assert (waits.stage, waits.attempts) == (AccountStage.PENDING, 0)
+    assert booked.waiting() == ["accounts.reconcile"] * 2, "one for when it waited, one for the second look"
+    assert looked is not None
+    assert looked.stage is AccountStage.LOOKED
 
 
 def found(desk: Desk, run_id: str) -> dict[str, Break]:
