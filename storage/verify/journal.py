@@ -51,17 +51,13 @@ def _run(conn: Connection) -> Iterator[Finding]:
     accounts = Accounts(conn)
     sums: dict[int, Decimal] = defaultdict(lambda: ZERO)
     sealed = after = 0
-    while True:
-        rows = conn.execute(_PAGE, {"after": after, "most": PAGE}).all()
-        entries = 0
+    while until := conn.execute(_END, {"after": after, "most": PAGE}).scalar_one():
+        rows = conn.execute(_PAGE, {"after": after, "until": until}).all()
         for _, group in groupby(rows, key=lambda row: row[0]):
             legs = list(group)
-            entries += 1
-            after = legs[0][0]
             sealed += legs[0].sequence is not None
             yield from _entry(legs, accounts, sums)
-        if entries < PAGE:
-            break
+        after = until
     yield from _without_entry(conn, sealed)
     yield from _balances(conn, sums)
 
@@ -154,11 +150,17 @@ def _amount(value: object) -> Decimal | None:
 
 _NEVER_NEGATIVE = frozenset(kind.value for kind in NEVER_NEGATIVE)
 
+_END = text(
+    "SELECT coalesce(max(id), 0) FROM (SELECT id FROM ledger_entries WHERE id > :after ORDER BY id LIMIT :most) page"
+)
+#: Each table has both bounds: by those of the entries alone PostgreSQL reads the others from their beginning, page by page.
 _PAGE_OF = """
 SELECT {columns}, s.sequence, s.entry_digest, q.entry_id AS queued
-  FROM (SELECT * FROM ledger_entries WHERE id > :after ORDER BY id LIMIT :most) e
-  LEFT JOIN ledger_seals s ON s.entry_id = e.id LEFT JOIN ledger_unsealed q ON q.entry_id = e.id
-  LEFT JOIN ledger_legs l ON l.entry_id = e.id ORDER BY e.id, l.ordinal
+  FROM ledger_entries e
+  LEFT JOIN ledger_seals s ON s.entry_id = e.id AND s.entry_id > :after AND s.entry_id <= :until
+  LEFT JOIN ledger_unsealed q ON q.entry_id = e.id AND q.entry_id > :after AND q.entry_id <= :until
+  LEFT JOIN ledger_legs l ON l.entry_id = e.id AND l.entry_id > :after AND l.entry_id <= :until
+ WHERE e.id > :after AND e.id <= :until ORDER BY e.id, l.ordinal
 """
 _PAGE = text(_PAGE_OF.format(columns=ENTRY_COLUMNS))
 _SEALS = text("SELECT count(*) FROM ledger_seals")
