@@ -14,7 +14,7 @@ from storage import exact
 from storage.guards import manifest as guards
 from storage.journal.capture import Shape, shapes
 from storage.journal.ending import untold
-from storage.journal.files import records, segments
+from storage.journal.files import records, segment_path, segments
 from storage.journal.record import Record
 from storage.journal.writer import Head, read_head
 
@@ -101,12 +101,13 @@ def _committed(head: Head, database: Path) -> Iterator[Record]:
     have been: it is given all the same, as a COMMIT whose answer was lost may have been done.
     """
     digest, pending, damaged = head.digest, None, ""
+    own = segment_path(database, head.chain, head.segment)  # in any other one an earlier record is out of its place
     for path in segments(database, head.chain, head.segment):
         for number, record in enumerate(records(path), start=1):
             if record is None:
                 damaged = f"line {number} of {path.name} is damaged or torn"
                 continue
-            if record.seq <= head.seq:
+            if record.seq <= head.seq and path == own:
                 damaged = ""
                 continue
             if pending is not None and record.previous == pending.digest:

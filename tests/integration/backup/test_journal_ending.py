@@ -103,6 +103,23 @@ def test_a_journal_file_that_is_gone_is_a_gap_though_no_record_follows_it(
     assert by == INCOMPLETE_RESTORE
 
 
+def test_files_that_have_changed_places_are_a_gap(engine: Engine, live: Path, folder: Path, backup: Backup) -> None:
+    for day in range(3):
+        chain = backup(day).manifest.journal["chain"]  # type: ignore[index]
+        deposit(engine, f"d{day}", "1")
+    wreck(engine, live)
+    one, other = segment_path(live, chain, 1), segment_path(live, chain, 3)
+    one.rename(live.with_name("spare"))
+    other.rename(one)
+    live.with_name("spare").rename(other)
+
+    gap, by = restore(folder, live)
+
+    assert gap is not None
+    assert f"records are missing before line 1 of {other.name}" in gap
+    assert by == INCOMPLETE_RESTORE
+
+
 def test_records_cut_off_at_the_end_of_a_line_are_missed_where_the_database_still_says_how_far_it_had_come(
     engine: Engine, live: Path, folder: Path, backup: Backup
 ) -> None:
