@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from celery import Celery
 from sqlalchemy import func, select
 
 from settings import PAPER_KEYS, load_settings
@@ -20,7 +19,8 @@ from storage.engine import make_engine, read
 from storage.halts import active_halts
 from storage.ledger import invariants
 from storage.order_tables import sends
-from tasks.queues import ROUTES
+from tasks.backup import examine
+from tasks.runtime import Runtime
 from tests.acceptance.client import SOON_S, Client, Document
 from tests.acceptance.test_up import Home
 from tests.support.paper_api import PaperApi
@@ -112,8 +112,9 @@ def test_damage_under_a_running_deployment_stops_sends_until_it_is_restored(home
     resting = client.wait_for(client.place(price="100", quantity="0.1")["id"], "WORKING")
 
     break_an_index(home.folder / "steadfill.db")
-    with Celery("the-clock", broker=load_settings(home.env).broker_url) as beat:  # its look is an hour away
-        beat.send_task("storage.examine", queue=ROUTES["storage.examine"], ignore_result=True)
+    beside = Runtime(load_settings(home.env))  # beat's own look is an hour away
+    assert examine(beside).startswith("DATABASE_CORRUPT: ")
+    beside.close()
     eventually(lambda: "is damaged" in halts_of(client), within_s=SOON_S, describe="new sends are halted")
     waiting = client.place()
     eventually(
