@@ -14,6 +14,13 @@ import pytest
 
 ACCEPTANCE = Path(__file__).parent
 
+#: The other way round: what is left to ``make test-all`` of files whose other tests always run. Of all pieces killed at once
+#: one stack is enough here, since test_up_survives.py kills them in turn on the next, and test_recovery.py on the third.
+AT_LENGTH = (
+    "test_orders_are_executed_and_every_killed_piece_comes_back[postgres-redis",
+    "test_orders_are_executed_and_every_killed_piece_comes_back[postgres-rabbitmq",
+)
+
 #: file → the beginnings of the names of the tests that always run; files that are not here run whole
 ALWAYS: Mapping[str, Sequence[str]] = {
     "test_poison.py": (
@@ -40,16 +47,36 @@ ALWAYS: Mapping[str, Sequence[str]] = {
         "test_a_power_cut_leaves_nothing_behind[sqlite-embedded",
         "test_a_worker_that_was_stopped_in_a_send_wakes_up_and_does_no_harm[postgres-redis",
     ),
+    "test_crashes.py": (
+        "test_kill_of_the_sender_while_its_request_is_under_way[sqlite-embedded-after",
+        "test_kill_of_the_sender_while_its_request_is_under_way[postgres-redis-before",
+        "test_kill_of_the_sender_whose_request_arrives_past_its_window",
+        "test_kill_of_everything_with_orders_in_every_step[sqlite-embedded",
+        "test_kill_of_everything_with_orders_in_every_step[postgres-rabbitmq",
+        "test_sender_that_is_stopped_past_its_lease_in_the_middle_of_a_send[postgres-redis",
+        "test_sender_that_is_stopped_before_its_request_arrives",
+        "test_kill_of_beat_delays_what_rests_until_it_is_back[sqlite-embedded",
+        "test_kill_of_the_api",
+        "test_kill_of_the_worker_of_the_steps",
+        "test_broker_that_goes_and_comes_back[postgres-rabbitmq",
+        "test_broker_that_forgets_everything",
+        "test_database_that_crashes_and_comes_back[postgres-redis",
+        "test_venue_that_crashes_and_comes_back",
+    ),
+    "test_kill_in_a_send.py": (
+        "test_order_whose_sender_was_killed_in_the_send_is_found_by_the_next[celery_setup_worker-celery_redis",
+    ),
+    "test_worker_kill.py": (
+        "test_orders_of_a_killed_worker_are_each_sent_once_and_filled[celery_setup_worker-celery_rabbitmq",
+    ),
     "test_up_survives.py": (
         "test_each_piece_is_killed_in_turn_and_no_order_is_lost_or_doubled[postgres-redis",
         "test_up_that_is_killed_leaves_no_second_set_when_the_next_starts_at_once[sqlite-embedded",
     ),
     "test_schedules.py": (
         "test_a_twap_is_sent_in_slices_at_their_times[postgres-rabbitmq",
-        "test_many_schedules_at_once_end_filled[sqlite-embedded",
         "test_many_schedules_at_once_end_filled[postgres-redis",
         "test_pov",
-        "test_a_schedule_survives_the_death_of_its_workers[sqlite-embedded-venue",
         "test_a_schedule_survives_the_death_of_its_workers[postgres-redis-all",
     ),
     "test_database.py": (
@@ -79,5 +106,9 @@ def shortened(items: Sequence[pytest.Item]) -> tuple[list[pytest.Item], list[pyt
 
 
 def _always(item: pytest.Item) -> bool:
-    names = ALWAYS.get(item.path.name) if item.path.is_relative_to(ACCEPTANCE) else None
+    if not item.path.is_relative_to(ACCEPTANCE):
+        return True
+    if item.name.startswith(AT_LENGTH):
+        return False
+    names = ALWAYS.get(item.path.name)
     return names is None or item.name.startswith(tuple(names))

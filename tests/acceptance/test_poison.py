@@ -15,7 +15,7 @@ from storage.alerts import list_alerts
 from storage.engine import read
 from storage.order_tables import orders
 from tests.acceptance.client import Document
-from tests.acceptance.conftest import _servers
+from tests.acceptance.conftest import servers_of
 from tests.acceptance.deployment import Deployment
 from tests.support.stacks import STACKS
 from tests.support.waiting import eventually
@@ -74,7 +74,7 @@ def armed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(f"poison-{request.param}")
     (folder / "failpoints").write_text("\n")
     with ExitStack() as until_end:
-        env, ours = _servers(request, until_end)
+        env, ours = servers_of(request, until_end)
         env |= {
             "STEADFILL_HOME": str(folder / "home"),
             "STEADFILL_FAILPOINTS": f"@{folder / 'failpoints'}",
