@@ -22,6 +22,9 @@ MATRIX_ARGS ?=
 FAST_TESTS := $(wildcard tests/unit tests/contract tests/simulation)
 SLOW_TESTS := $(wildcard tests/integration tests/acceptance)
 
+# Where it is set, each process would compile all of the code anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test test-all test-fast test-slow matrix lint format check docs lock bench mutants clean
 
 help: ## this list

@@ -19,6 +19,8 @@ ACCEPTANCE = Path(__file__).parent
 AT_LENGTH = (
     "test_orders_are_executed_and_every_killed_piece_comes_back[postgres-redis",
     "test_orders_are_executed_and_every_killed_piece_comes_back[postgres-rabbitmq",
+    "test_outage_of_some_seconds_is_waited_out[refuse-postgres-redis",
+    "test_outage_of_some_seconds_is_waited_out[close-sqlite-embedded",
 )
 
 #: file → the beginnings of the names of the tests that always run; files that are not here run whole
@@ -42,11 +44,7 @@ ALWAYS: Mapping[str, Sequence[str]] = {
         "test_relay_that_is_killed_between_publish_and_delete_sends_the_notice_again[sqlite-embedded",
         "test_flushed_broker_loses_only_what_it_had_taken",
     ),
-    "test_recovery.py": (
-        "test_each_process_is_killed_in_turn_and_every_order_ends_filled_once[postgres-rabbitmq",
-        "test_a_power_cut_leaves_nothing_behind[sqlite-embedded",
-        "test_a_worker_that_was_stopped_in_a_send_wakes_up_and_does_no_harm[postgres-redis",
-    ),
+    "test_recovery.py": ("test_each_process_is_killed_in_turn_and_every_order_ends_filled_once[postgres-rabbitmq",),
     "test_crashes.py": (
         "test_kill_of_the_sender_while_its_request_is_under_way[sqlite-embedded-after",
         "test_kill_of_the_sender_while_its_request_is_under_way[postgres-redis-before",
@@ -69,10 +67,8 @@ ALWAYS: Mapping[str, Sequence[str]] = {
     "test_worker_kill.py": (
         "test_orders_of_a_killed_worker_are_each_sent_once_and_filled[celery_setup_worker-celery_rabbitmq",
     ),
-    "test_up_survives.py": (
-        "test_each_piece_is_killed_in_turn_and_no_order_is_lost_or_doubled[postgres-redis",
-        "test_up_that_is_killed_leaves_no_second_set_when_the_next_starts_at_once[sqlite-embedded",
-    ),
+    "test_up_survives.py": ("test_each_piece_is_killed_in_turn_and_no_order_is_lost_or_doubled[postgres-redis",),
+    "test_amend.py": ("test_the_same_patch_64_times_at_once_has_one_effect[postgres-redis", "test_another"),
     "test_schedules.py": (
         "test_a_twap_is_sent_in_slices_at_their_times[postgres-rabbitmq",
         "test_many_schedules_at_once_end_filled[postgres-redis",

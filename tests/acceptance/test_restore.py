@@ -7,6 +7,7 @@ import random
 import signal
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -41,6 +42,27 @@ def home(tmp_path: Path) -> Home:
     return made
 
 
+@pytest.fixture
+def client(home: Home) -> Iterator[Client]:
+    """A client of what a test starts, closed however that ends."""
+    made = Client(f"http://127.0.0.1:{home.env['STEADFILL_API_PORT']}")
+    yield made
+    made.close()
+
+
+def place_at_rest(client: Client) -> Document:
+    """A limit order far from the market, once the venue has acknowledged it."""
+    order_id = client.place(price="100", quantity="0.1")["id"]
+
+    def acknowledged() -> Document | None:
+        shown = client.show(order_id)
+        return shown if any(child["venue_order_id"] for child in shown["child_orders"]) else None
+
+    found = eventually(acknowledged, within_s=SOON_S, describe="it rests at the venue")
+    assert found is not None
+    return found
+
+
 def overwrite_pages(database: Path) -> None:
     """Every third page of the file, and its log away: as a disk that has lost its mind."""
     for suffix in ("-wal", "-shm"):
@@ -52,13 +74,12 @@ def overwrite_pages(database: Path) -> None:
             file.write(dice.randbytes(PAGE))
 
 
-def test_what_was_answered_comes_back_from_backup_and_journal_and_goes_on(home: Home) -> None:
+def test_what_was_answered_comes_back_from_backup_and_journal_and_goes_on(home: Home, client: Client) -> None:
     up = home.up()
-    client = Client(f"http://127.0.0.1:{home.env['STEADFILL_API_PORT']}")
     eventually(client.is_ready, within_s=SOON_S, describe="orders are taken")
     before_backup = client.wait_for(client.place()["id"], "FILLED")
     assert home.run("backup").returncode == 0
-    resting = client.wait_for(client.place(price="100", quantity="0.1")["id"], "WORKING")
+    resting = place_at_rest(client)
     cancelled = client.place(price="101", quantity="0.1")["id"]
     client.wait_for(cancelled, "WORKING")
     client.cancel(cancelled)
@@ -90,7 +111,6 @@ def test_what_was_answered_comes_back_from_backup_and_journal_and_goes_on(home: 
         assert invariants(conn) == []
     engine.dispose()
     assert_venue_agrees(home, client)
-    client.close()
     assert again.stop() == 0
 
 
@@ -104,12 +124,11 @@ def break_an_index(database: Path) -> None:
         file.write(b"\x5a" * PAGE)
 
 
-def test_damage_under_a_running_deployment_stops_sends_until_it_is_restored(home: Home) -> None:
+def test_damage_under_a_running_deployment_stops_sends_until_it_is_restored(home: Home, client: Client) -> None:
     up = home.up()
-    client = Client(f"http://127.0.0.1:{home.env['STEADFILL_API_PORT']}")
     eventually(client.is_ready, within_s=SOON_S, describe="orders are taken")
     filled = client.wait_for(client.place()["id"], "FILLED")
-    resting = client.wait_for(client.place(price="100", quantity="0.1")["id"], "WORKING")
+    resting = place_at_rest(client)
 
     break_an_index(home.folder / "steadfill.db")
     beside = Runtime(load_settings(home.env))  # beat's own look is an hour away
@@ -141,7 +160,6 @@ def test_damage_under_a_running_deployment_stops_sends_until_it_is_restored(home
     )
     eventually(lambda: halts_of(client) == "none", within_s=SOON_S, describe="nothing is halted any more")
     assert_venue_agrees(home, client)
-    client.close()
     assert again.stop() == 0
 
 

@@ -188,11 +188,12 @@ class ProcessEndedError(Exception):
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without anything that would configure Steadfill, Celery or pytest."""
-    dropped = ("STEADFILL_", "CELERY_", "PYTEST_", "SENTRY_")
+    # Without bytecode on disk each of some thousand processes would compile everything anew.
+    dropped = ("STEADFILL_", "CELERY_", "PYTEST_", "SENTRY_", "PYTHONDONTWRITEBYTECODE")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     # `steadfill` and `celery` are those of the environment that the tests run in.
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def free_port() -> int:

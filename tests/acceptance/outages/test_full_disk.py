@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_full_disk_stops_intake_and_nothing_that_was_taken_is_lost(tmp_path: Pat
         up = Process(command, log=tmp_path / "up.log", env=env)
         client = Client(f"http://127.0.0.1:{port}")
         client.http.timeout = httpx.Timeout(60.0)
-        with up:
+        with up, contextlib.closing(client):
             up.wait_until(client.is_ready, within_s=PATIENCE_S, why="orders are taken")
             disk = SmallDisk(up, home)
             order_ids = [client.place()["id"]]
@@ -71,7 +72,6 @@ def test_full_disk_stops_intake_and_nothing_that_was_taken_is_lost(tmp_path: Pat
             engine = make_engine(f"sqlite:///{tmp_path}/copy.db")
             audit(SimpleNamespace(client=client, venue=venue, engine=engine), within_s=PATIENCE_S)  # type: ignore[arg-type]
             engine.dispose()
-            client.close()
             up.stop(within_s=PATIENCE_S)
 
 

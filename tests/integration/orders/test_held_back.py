@@ -369,6 +369,7 @@ def test_looks_leave_orders_their_part_of_a_small_rate(
 def test_what_reads_whole_accounts_leaves_the_lane_of_cancels_alone(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    desk.venue.pause_market()
     half_filled = desk.limit("-1000")
     desk.venue.set_price("BTCUSDT", desk.work(half_filled)["price"], quantity="0.004")
     lanes: list[Lane] = []
