@@ -21,16 +21,19 @@ from storage.engine import read, write
 from storage.freezes import standing_freezes
 from storage.hot_values import all_values
 from storage.ledger import balances, invariants
+from storage.movements import opened_at
 from storage.order_tables import fills
 from storage.reconciliation_tables import corrections
 from storage.reconciliations import get_run, run_account
 from storage.service_tables import deployment
 from tasks import reconcile as reconcile_step
+from tasks.books import ensure_books_open
 from tasks.hot_books import copy_everything, hot_balances, hot_positions
 from tasks.movements import book_movements
 from tasks.reconcile import reconcile_account
 from tasks.reconcile_orders import compare_orders
 from tests.support.runtime import Desk
+from tests.support.waiting import eventually
 from workflows import breaks as decisions
 from workflows import nightly
 
@@ -46,7 +49,16 @@ def _no_publisher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def booked(desk: Desk) -> Desk:
-    """A desk whose books are open and have a fill, and on whose account nothing rests."""
+    """A desk whose books are open and have a fill, and on whose account nothing rests.
+
+    They were opened before the venue's present moment, whatever time was leapt over since: what it is told of now is new.
+    """
+    ensure_books_open(desk.runtime, "paper", "main")
+    with read(desk.engine) as conn:
+        at = opened_at(conn, "paper", "main")
+    assert at is not None
+    gateway = desk.runtime.gateways.get("paper", "main")
+    eventually(lambda: gateway.time() > at, within_s=60, describe="the venue's clock is past the opening")
     assert desk.work(desk.place())["status"] == "FILLED"
     settled(desk)
     return desk
