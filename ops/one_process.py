@@ -4,6 +4,7 @@ The queues are lost with the process; the database's outbox and rescue send agai
 """
 
 import contextlib
+import importlib
 import os
 import runpy
 import signal
@@ -23,6 +24,9 @@ def main() -> None:
 
     from tasks import app
 
+    # Before there are threads: two that import a package for the first time may each find the other's half of it.
+    app.loader.import_default_modules()
+    importlib.import_module("api.server")
     folder = settings.home / "beat"
     folder.mkdir(parents=True, exist_ok=True)
     beat = EmbeddedService(app, thread=True, schedule_filename=str(Path(folder, "schedule")))
